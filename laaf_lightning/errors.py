@@ -13,8 +13,8 @@ class ConfigurationError(ValueError):
     """
 
 
-def unknown_choice(kind: str, value: object, allowed: Iterable[str]) -> ConfigurationError:
-    """Build the error for a value outside a list of choices.
+def unknown_choice(kind: str, value: object, allowed: Iterable[str]) -> str:
+    """Write the error text for a value outside a list of choices.
 
     Args:
         kind: what is chosen, as the user knows it, for example ``"scope"``.
@@ -22,7 +22,7 @@ def unknown_choice(kind: str, value: object, allowed: Iterable[str]) -> Configur
         allowed: the valid names.
 
     Returns:
-        An error that lists the valid names and the nearest one.
+        A text that lists the valid names and the nearest one.
 
     Example:
         >>> print(unknown_choice("scope", "neurons", ["layer", "neuron"]))
@@ -31,4 +31,4 @@ def unknown_choice(kind: str, value: object, allowed: Iterable[str]) -> Configur
     names = list(allowed)
     text = f"unknown {kind} {value!r}: valid are {', '.join(names)}"
     near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.5)
-    return ConfigurationError(f"{text}; did you mean {near[0]!r}?" if near else text)
+    return f"{text}; did you mean {near[0]!r}?" if near else text

@@ -1,0 +1,261 @@
+"""The adaptive activation σ(n·a·z) and the scopes in which its slope is trained."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor, nn
+
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+
+Scope = Literal["fixed", "global", "layer", "channel", "neuron"]
+Activation: TypeAlias = str | nn.Module | Callable[[Tensor], Tensor]
+
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sin": torch.sin,
+    "sigmoid": torch.sigmoid,
+    "relu": nn.functional.relu,
+    "leaky_relu": nn.functional.leaky_relu,
+    "elu": nn.functional.elu,
+    "selu": nn.functional.selu,
+    "gelu": nn.functional.gelu,
+    "silu": nn.functional.silu,
+    "mish": nn.functional.mish,
+    "softplus": nn.functional.softplus,
+    "softsign": nn.functional.softsign,
+    "identity": torch.clone,
+}
+
+
+def resolve_activation(activation: Activation) -> Callable[[Tensor], Tensor]:
+    """Return the elementwise function that a name, a callable or a module stands for.
+
+    Args:
+        activation: a name such as ``"tanh"``, a callable, or an instance of an ``nn.Module``.
+
+    Returns:
+        The callable; a name gives the function of torch.
+
+    Raises:
+        ConfigurationError: if the name is unknown, or a class is given instead of an instance.
+    """
+    if isinstance(activation, str):
+        if activation not in _FUNCTIONS:
+            raise ConfigurationError(unknown_choice("activation", activation, sorted(_FUNCTIONS)))
+        return _FUNCTIONS[activation]
+    if inspect.isclass(activation):
+        raise ConfigurationError(
+            f"activation={activation.__name__} is a class: give an instance, {activation.__name__}()"
+        )
+    if not callable(activation):
+        raise ConfigurationError(
+            f"activation={activation!r} is not a name, a callable or an nn.Module; "
+            f"names are {', '.join(sorted(_FUNCTIONS))}"
+        )
+    return activation
+
+
+def check_scope(scope: str) -> Scope:
+    """Return `scope` if it is one of the five, else raise an error that lists them.
+
+    Args:
+        scope: ``"fixed"``, ``"global"``, ``"layer"``, ``"channel"`` or ``"neuron"``.
+
+    Returns:
+        The same string, typed.
+
+    Raises:
+        ConfigurationError: if it is another one.
+    """
+    for known in SCOPES:
+        if scope == known:
+            return known
+    raise ConfigurationError(unknown_choice("scope", scope, SCOPES))
+
+
+def check_scaling_factor(n: float) -> float:
+    """Return the scaling factor as a float if it is finite and positive.
+
+    Args:
+        n: the fixed factor in σ(n·a·z); the paper takes n ≥ 1.
+
+    Returns:
+        `n` as a Python float.
+
+    Raises:
+        ConfigurationError: otherwise.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, float)) or not math.isfinite(n) or n <= 0:
+        raise ConfigurationError(f"n={n!r} must be a finite number > 0 (the paper takes n >= 1, often 10)")
+    return float(n)
+
+
+def initial_slope(n: float, shape: Sequence[int] = ()) -> nn.Parameter:
+    """Make a slope parameter with a = 1/n everywhere, so that the activation starts as σ(z).
+
+    Args:
+        n: scaling factor.
+        shape: shape of the slope; ``()`` is one slope for all units.
+
+    Returns:
+        A trainable parameter of torch's default dtype.
+    """
+    return nn.Parameter(torch.full(tuple(shape), 1.0 / n))
+
+
+class AdaptiveActivation(nn.Module):
+    r"""Activation function with a trainable slope, :math:`\sigma(n \cdot a \cdot z)`.
+
+    Source: Jagtap, Kawaguchi & Karniadakis, Proc. R. Soc. A 476:20200334 (2020), section 2. The factor n is
+    fixed; the slope starts at a = 1/n, so that n·a = 1. The product n·a is formed in float32 (float64 for a
+    float64 slope) and then takes the dtype of z, so that no slope promotes half-precision activations.
+
+    Args:
+        activation: the elementwise σ: a name (``"tanh"``, ``"relu"`` …), a callable or an ``nn.Module``.
+        scope: ``"fixed"`` (σ(z), no parameter), ``"global"`` (one slope handed to all sites as `slope`;
+            alone it behaves as ``"layer"``), ``"layer"``, ``"channel"`` or ``"neuron"``.
+        n: scaling factor, > 0.
+        shape: shape of the slope, broadcast against one sample z[0]: ``()`` for global and layer, ``(F,)``
+            for the neurons of a linear layer, ``(C, 1, 1)`` for channels and ``(C, H, W)`` for the neurons
+            of a convolution. Needed for ``"channel"`` and ``"neuron"``.
+        slope: an existing parameter to share instead of making one.
+
+    Attributes:
+        a: the parameter, or None for ``"fixed"``.
+        n: the scaling factor.
+        scope: the scope.
+
+    Raises:
+        ConfigurationError: for an unknown scope or activation, n ≤ 0, or a missing or misplaced shape.
+
+    Example:
+        >>> site = AdaptiveActivation("tanh", scope="neuron", n=10, shape=(3,))
+        >>> site.a.shape, site.slope.tolist()
+        (torch.Size([3]), [1.0, 1.0, 1.0])
+        >>> bool((site(torch.ones(2, 3)) == torch.tanh(torch.ones(2, 3))).all())
+        True
+    """
+
+    a: nn.Parameter | None
+
+    def __init__(
+        self,
+        activation: Activation,
+        scope: Scope = "layer",
+        n: float = 1.0,
+        shape: Sequence[int] | None = None,
+        *,
+        slope: nn.Parameter | None = None,
+    ) -> None:
+        super().__init__()
+        self.scope = check_scope(scope)
+        self.n = check_scaling_factor(n)
+        self.activation = resolve_activation(activation)
+        self._name = activation if isinstance(activation, str) else type(self.activation).__name__
+        self.shares_slope = slope is not None
+        expected = _slope_shape(self.scope, shape, slope)
+        if self.scope == "fixed":
+            self.register_parameter("a", None)
+            return
+        self.a = initial_slope(self.n, expected) if slope is None else slope
+        self.register_state_dict_post_hook(_save_n)
+        self.register_load_state_dict_pre_hook(_check_n)
+
+    @property
+    def slope(self) -> Tensor:
+        """The effective slope n·a, attached to the graph, in float32 or float64; 1 for ``"fixed"``."""
+        if self.a is None:
+            return torch.ones(())
+        return self.a.to(torch.promote_types(self.a.dtype, torch.float32)) * self.n
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Apply σ(n·a·z).
+
+        Args:
+            z: pre-activations, any shape whose trailing dimensions the slope broadcasts against.
+
+        Returns:
+            A tensor of the shape and dtype of `z`.
+        """
+        if self.a is None:
+            return self.activation(z)
+        if self.a.ndim:
+            _check_broadcast(self.a.shape, z.shape)
+        return self.activation(z * self.slope.to(z.dtype))
+
+    def extra_repr(self) -> str:
+        """Describe the site in ``print(model)``.
+
+        Returns:
+            Scope, n and the slope's shape.
+        """
+        name = f"{self._name}, " if "activation" not in self._modules else ""
+        shape = "" if self.a is None else f", n={self.n:g}, shape={tuple(self.a.shape)}"
+        return f"{name}scope={self.scope}{shape}"
+
+
+def _slope_shape(scope: Scope, shape: Sequence[int] | None, slope: nn.Parameter | None) -> tuple[int, ...]:
+    """Check `shape` and `slope` against the scope; return the shape that a new slope takes."""
+    given = None if shape is None else tuple(shape)
+    if given is not None and any(size < 1 for size in given):
+        raise ConfigurationError(f"shape={given} must hold sizes >= 1")
+    if slope is not None:
+        if scope == "fixed":
+            raise ConfigurationError("slope=… with scope='fixed': a fixed activation has no slope; leave it out")
+        if given is not None and tuple(slope.shape) != given:
+            raise ConfigurationError(f"slope has shape {tuple(slope.shape)}, but shape={given} was asked for")
+        return tuple(slope.shape)
+    if scope in {"channel", "neuron"}:
+        if given is None:
+            raise ConfigurationError(
+                f"scope={scope!r} needs shape=…, the slope's own shape against one sample: (F,) for F features, "
+                "(C, 1, 1) for channels, (C, H, W) for neurons of a convolution"
+            )
+        return given
+    if given:
+        raise ConfigurationError(
+            f"shape={given} does not go with scope={scope!r}, which has one slope of shape (); "
+            "take scope='channel' or 'neuron', or leave shape out"
+        )
+    return ()
+
+
+def _check_broadcast(slope: torch.Size, z: torch.Size) -> None:
+    """Raise unless the slope broadcasts against z without changing z's shape."""
+    fits = len(slope) <= len(z) and all(s in {1, size} for s, size in zip(reversed(slope), reversed(z), strict=False))
+    if not fits:
+        raise ConfigurationError(
+            f"slope of shape {tuple(slope)} does not broadcast against pre-activations of shape {tuple(z)}: "
+            f"each trailing size must be equal or 1; one sample has shape {tuple(z[1:])}, give shape= accordingly"
+        )
+
+
+def _save_n(module: nn.Module, state_dict: dict[str, Any], prefix: str, _metadata: dict[str, Any]) -> None:
+    """Put n beside the slope, so that a checkpoint says which function it holds."""
+    state_dict[f"{prefix}n"] = torch.tensor(module.n, dtype=torch.float64)
+
+
+def _check_n(
+    module: nn.Module,
+    state_dict: dict[str, Any],
+    prefix: str,
+    _metadata: dict[str, Any],
+    _strict: bool,
+    _missing_keys: list[str],
+    _unexpected_keys: list[str],
+    error_msgs: list[str],
+) -> None:
+    """Refuse a state with another n: n·a would be another function."""
+    saved = state_dict.pop(f"{prefix}n", None)
+    if saved is not None and float(saved) != module.n:
+        error_msgs.append(
+            f"{prefix}n: the checkpoint has n={float(saved):g}, this activation has n={module.n:g}; "
+            f"build the model with n={float(saved):g}"
+        )

@@ -1,0 +1,50 @@
+"""Optimiser groups that keep weight decay off the slopes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from laaf_lightning.activations.recovery import adaptive_sites
+from laaf_lightning.errors import ConfigurationError
+
+
+def slope_parameter_groups(
+    model: nn.Module, *, weight_decay: float | None = None, slope_lr: float | None = None
+) -> list[dict[str, Any]]:
+    """Split the trainable parameters of a model into weights and slopes.
+
+    The slopes get an explicit ``weight_decay: 0.0``: decay would pull n·a towards 0, and AdamW's default of
+    0.01 does so unasked. The other group carries the key only where `weight_decay` is given, so that the
+    optimiser's own value holds there.
+
+    Args:
+        model: any module; parameters that require no gradient are left out.
+        weight_decay: decay of everything but the slopes; None leaves it to the optimiser.
+        slope_lr: learning rate of the slopes; None leaves it to the optimiser.
+
+    Returns:
+        One or two groups to hand to an optimiser; the slopes' group is last and missing for a model
+        without slopes.
+
+    Raises:
+        ConfigurationError: if `weight_decay` or `slope_lr` is negative.
+
+    Example:
+        >>> from laaf_lightning.activations import AdaptiveActivation
+        >>> model = nn.Sequential(nn.Linear(2, 3), AdaptiveActivation("tanh"))
+        >>> [(len(g["params"]), g.get("weight_decay")) for g in slope_parameter_groups(model)]
+        [(2, None), (1, 0.0)]
+    """
+    for name, value in (("weight_decay", weight_decay), ("slope_lr", slope_lr)):
+        if value is not None and not value >= 0:
+            raise ConfigurationError(f"{name}={value} must be >= 0, or None to leave it to the optimiser")
+    slopes = {site.a for _, site in adaptive_sites(model)}
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    groups: list[dict[str, Any]] = []
+    if weights := [p for p in trainable if p not in slopes]:
+        groups.append({"params": weights} | ({} if weight_decay is None else {"weight_decay": weight_decay}))
+    if trained := [p for p in trainable if p in slopes]:
+        groups.append({"params": trained, "weight_decay": 0.0} | ({} if slope_lr is None else {"lr": slope_lr}))
+    return groups

@@ -1,1 +1,9 @@
-"""TODO room."""
+"""Lightning callbacks; each works on any LightningModule."""
+
+from laaf_lightning.callbacks.assumption import TheoremAssumption as TheoremAssumption
+from laaf_lightning.callbacks.schedules import ConstantWeight as ConstantWeight
+from laaf_lightning.callbacks.schedules import CosineDecay as CosineDecay
+from laaf_lightning.callbacks.schedules import LinearDecay as LinearDecay
+from laaf_lightning.callbacks.schedules import OffAfter as OffAfter
+from laaf_lightning.callbacks.schedules import WeightSchedule as WeightSchedule
+from laaf_lightning.callbacks.slope_recovery import SlopeRecovery as SlopeRecovery

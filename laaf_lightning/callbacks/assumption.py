@@ -1,0 +1,48 @@
+"""The assumption of Theorem 2.1, J(Θ0) < J_c + W_a·S(0), in numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TheoremAssumption:
+    """J(Θ0) < J_c + W_a·S(0) for the best constant network (Jagtap et al. 2020, Theorem 2.1).
+
+    Attributes:
+        initial_objective: J(Θ0), the loss of the first training step with W_a·S(a) in it.
+        constant_network_loss: J_c, the smallest loss of a constant network on the same batch.
+        recovery_at_zero: W_a·S(0); infinite for the identity operator.
+    """
+
+    initial_objective: float
+    constant_network_loss: float
+    recovery_at_zero: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the inequality holds."""
+        return self.initial_objective < self.constant_network_loss + self.recovery_at_zero
+
+    def metrics(self) -> dict[str, float]:
+        """Give the numbers as a logger takes them.
+
+        Returns:
+            The three numbers and the verdict as 1 or 0, under ``theorem_2_1/``; an infinite S(0) is left out.
+        """
+        numbers = {
+            "theorem_2_1/initial_objective": self.initial_objective,
+            "theorem_2_1/constant_network_loss": self.constant_network_loss,
+            "theorem_2_1/recovery_at_zero": self.recovery_at_zero,
+            "theorem_2_1/holds": float(self.holds),
+        }
+        return {name: value for name, value in numbers.items() if math.isfinite(value)}
+
+    def __str__(self) -> str:
+        verdict = "holds" if self.holds else "does not hold"
+        infinite = "" if math.isfinite(self.recovery_at_zero) else " (S(0) is infinite for this operator)"
+        return (
+            f"assumption of Theorem 2.1 {verdict}: J(Θ0) = {self.initial_objective:.4g}, "
+            f"J_c + W_a·S(0) = {self.constant_network_loss:.4g} + {self.recovery_at_zero:.4g}{infinite}"
+        )

@@ -1,0 +1,155 @@
+"""Weights of the slope recovery term as functions of the optimiser step."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+from laaf_lightning.errors import ConfigurationError
+
+
+class WeightSchedule(ABC):
+    """The weight W_a of slope recovery at an optimiser step.
+
+    Subclass it and override `__call__` for a schedule of one's own; schedules hold plain numbers only, and the
+    step comes from the Trainer, so that a resumed run goes on where it stopped.
+
+    Args:
+        weight: the weight at step 0, finite and ≥ 0.
+
+    Raises:
+        ConfigurationError: for a negative or non-finite weight.
+    """
+
+    def __init__(self, weight: float = 1.0) -> None:
+        if not (math.isfinite(weight) and weight >= 0):
+            raise ConfigurationError(
+                f"weight={weight} of the slope recovery term must be finite and >= 0; 0 only logs "
+                "(--slope_recovery.weight 0)"
+            )
+        self.weight = float(weight)
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """Return W_a.
+
+        Args:
+            step: number of optimiser steps taken so far.
+
+        Returns:
+            The weight, ≥ 0.
+        """
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({settings})"
+
+
+class ConstantWeight(WeightSchedule):
+    """The same weight at every step, as in the paper.
+
+    Args:
+        weight: W_a, finite and ≥ 0.
+
+    Example:
+        >>> ConstantWeight(0.5)(1000)
+        0.5
+    """
+
+    def __call__(self, step: int) -> float:
+        """Return the constant.
+
+        Args:
+            step: not used.
+
+        Returns:
+            W_a.
+        """
+        return self.weight
+
+
+class _Ending(WeightSchedule):
+    """A schedule that is zero from step `steps` on."""
+
+    def __init__(self, weight: float = 1.0, steps: int = 1000) -> None:
+        super().__init__(weight)
+        if steps < 1:
+            raise ConfigurationError(f"steps={steps} of {type(self).__name__} must be >= 1 optimiser steps")
+        self.steps = steps
+
+
+class OffAfter(_Ending):
+    """The full weight for the first `steps` optimiser steps, then zero: slope recovery as a warm-up.
+
+    Args:
+        weight: W_a before, finite and ≥ 0.
+        steps: number of optimiser steps with the term, ≥ 1.
+
+    Example:
+        >>> schedule = OffAfter(steps=100)
+        >>> schedule(99), schedule(100)
+        (1.0, 0.0)
+    """
+
+    def __call__(self, step: int) -> float:
+        """Return the weight or zero.
+
+        Args:
+            step: number of optimiser steps taken so far.
+
+        Returns:
+            W_a.
+        """
+        return self.weight if step < self.steps else 0.0
+
+
+class LinearDecay(_Ending):
+    """A weight that falls linearly to zero at step `steps` and stays there.
+
+    Args:
+        weight: W_a at step 0, finite and ≥ 0.
+        steps: the optimiser step at which zero is reached, ≥ 1.
+
+    Example:
+        >>> schedule = LinearDecay(weight=2.0, steps=100)
+        >>> schedule(0), schedule(50), schedule(200)
+        (2.0, 1.0, 0.0)
+    """
+
+    def __call__(self, step: int) -> float:
+        """Return the weight on the line.
+
+        Args:
+            step: number of optimiser steps taken so far.
+
+        Returns:
+            W_a.
+        """
+        return self.weight * max(0.0, 1.0 - step / self.steps)
+
+
+class CosineDecay(_Ending):
+    """A weight that falls to zero at step `steps` on half a cosine and stays there.
+
+    Args:
+        weight: W_a at step 0, finite and ≥ 0.
+        steps: the optimiser step at which zero is reached, ≥ 1.
+
+    Example:
+        >>> schedule = CosineDecay(steps=100)
+        >>> schedule(0), round(schedule(50), 12), schedule(100)
+        (1.0, 0.5, 0.0)
+    """
+
+    def __call__(self, step: int) -> float:
+        """Return the weight on the cosine.
+
+        Args:
+            step: number of optimiser steps taken so far.
+
+        Returns:
+            W_a.
+        """
+        if step >= self.steps:
+            return 0.0
+        return self.weight * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))

@@ -1,1 +1,3 @@
-"""TODO room."""
+"""Metrics beyond those of torchmetrics."""
+
+from laaf_lightning.metrics.relative_l2 import RelativeL2Error as RelativeL2Error

@@ -16,15 +16,61 @@ if TYPE_CHECKING:
     from laaf_lightning.activations import named_slopes as named_slopes
     from laaf_lightning.activations import slope_parameter_groups as slope_parameter_groups
     from laaf_lightning.activations import slope_recovery as slope_recovery
+    from laaf_lightning.callbacks import ConstantWeight as ConstantWeight
+    from laaf_lightning.callbacks import CosineDecay as CosineDecay
+    from laaf_lightning.callbacks import FigureCallback as FigureCallback
+    from laaf_lightning.callbacks import LinearDecay as LinearDecay
+    from laaf_lightning.callbacks import OffAfter as OffAfter
+    from laaf_lightning.callbacks import SlopeRecovery as SlopeRecovery
+    from laaf_lightning.callbacks import WeightSchedule as WeightSchedule
+    from laaf_lightning.data import BurgersDataModule as BurgersDataModule
+    from laaf_lightning.data import CollocationBatch as CollocationBatch
+    from laaf_lightning.data import CollocationDataModule as CollocationDataModule
+    from laaf_lightning.data import DiscontinuousFunctionDataModule as DiscontinuousFunctionDataModule
+    from laaf_lightning.data import FashionMNISTDataModule as FashionMNISTDataModule
+    from laaf_lightning.data import IDXDataModule as IDXDataModule
+    from laaf_lightning.data import ImageDataModule as ImageDataModule
+    from laaf_lightning.data import SemeionDataModule as SemeionDataModule
+    from laaf_lightning.errors import ConfigurationError as ConfigurationError
+    from laaf_lightning.metrics import RelativeL2Error as RelativeL2Error
+    from laaf_lightning.models import MLP as MLP
+    from laaf_lightning.models import LeNet as LeNet
+    from laaf_lightning.models import PreActResNet18 as PreActResNet18
+    from laaf_lightning.modules import PINN as PINN
+    from laaf_lightning.modules import AdaptiveModule as AdaptiveModule
+    from laaf_lightning.modules import BurgersPINN as BurgersPINN
+    from laaf_lightning.modules import FunctionRegressor as FunctionRegressor
+    from laaf_lightning.modules import ImageClassifier as ImageClassifier
+    from laaf_lightning.problems import PDE as PDE
+    from laaf_lightning.problems import Burgers as Burgers
+    from laaf_lightning.problems import Dirichlet as Dirichlet
 
 _ROOMS = {
-    "activations": (
-        "AdaptiveActivation",
-        "adapt",
-        "named_slopes",
-        "slope_parameter_groups",
-        "slope_recovery",
+    "activations": ("AdaptiveActivation", "adapt", "named_slopes", "slope_parameter_groups", "slope_recovery"),
+    "callbacks": (
+        "ConstantWeight",
+        "CosineDecay",
+        "FigureCallback",
+        "LinearDecay",
+        "OffAfter",
+        "SlopeRecovery",
+        "WeightSchedule",
     ),
+    "data": (
+        "BurgersDataModule",
+        "CollocationBatch",
+        "CollocationDataModule",
+        "DiscontinuousFunctionDataModule",
+        "FashionMNISTDataModule",
+        "IDXDataModule",
+        "ImageDataModule",
+        "SemeionDataModule",
+    ),
+    "errors": ("ConfigurationError",),
+    "metrics": ("RelativeL2Error",),
+    "models": ("LeNet", "MLP", "PreActResNet18"),
+    "modules": ("AdaptiveModule", "BurgersPINN", "FunctionRegressor", "ImageClassifier", "PINN"),
+    "problems": ("PDE", "Burgers", "Dirichlet"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = ["__version__", *_ROOM_OF]  # noqa: PLE0604  # the table above holds strings only

@@ -165,8 +165,8 @@ class AdaptiveActivation(nn.Module):
             self.register_parameter("a", None)
             return
         self.a = initial_slope(self.n, expected) if slope is None else slope
-        self.register_state_dict_post_hook(_save_n)
-        self.register_load_state_dict_pre_hook(_check_n)
+        self.register_state_dict_post_hook(_save_n)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_check_n)  # type: ignore[no-untyped-call]
 
     @property
     def slope(self) -> Tensor:

@@ -1,1 +1,14 @@
-"""TODO room."""
+"""LightningDataModules: image sets, function samples and collocation points."""
+
+from laaf_lightning.data.collocation import BurgersDataModule as BurgersDataModule
+from laaf_lightning.data.collocation import CollocationBatch as CollocationBatch
+from laaf_lightning.data.collocation import CollocationDataModule as CollocationDataModule
+from laaf_lightning.data.fashion_mnist import FashionMNISTDataModule as FashionMNISTDataModule
+from laaf_lightning.data.formats import DamagedFileError as DamagedFileError
+from laaf_lightning.data.formats import LabeledImages as LabeledImages
+from laaf_lightning.data.functions import DiscontinuousFunctionDataModule as DiscontinuousFunctionDataModule
+from laaf_lightning.data.idx import IDXDataModule as IDXDataModule
+from laaf_lightning.data.images import ImageDataModule as ImageDataModule
+from laaf_lightning.data.loader import ImageLoader as ImageLoader
+from laaf_lightning.data.namespaces import LightningDataModule as LightningDataModule
+from laaf_lightning.data.semeion import SemeionDataModule as SemeionDataModule

@@ -1,0 +1,215 @@
+"""Points for PINNs: collocation points inside the domain, and points on its conditions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from laaf_lightning.data.full_batch import RepeatedBatch, data_dtype, rank_share
+from laaf_lightning.data.namespaces import LightningDataModule
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.problems import PDE, Burgers
+
+Sampler = Literal["uniform", "latin_hypercube", "sobol"]
+
+
+class CollocationBatch(NamedTuple):
+    """What a PINN trains on.
+
+    Attributes:
+        residual_points: interior points, (N_f, d).
+        condition_points: initial and boundary points, (N_u, d).
+        condition_values: the prescribed u there, (N_u, 1).
+    """
+
+    residual_points: Tensor
+    condition_points: Tensor
+    condition_values: Tensor
+
+
+def sample_unit_cube(sampler: Sampler, count: int, dimension: int, seed: int) -> Tensor:
+    """Draw points of the unit cube.
+
+    Args:
+        sampler: ``"uniform"``, ``"latin_hypercube"`` or ``"sobol"`` (scrambled).
+        count: number of points.
+        dimension: number of coordinates.
+        seed: the same seed gives the same points.
+
+    Returns:
+        Shape (count, dimension), float64, in [0, 1).
+
+    Raises:
+        ConfigurationError: for an unknown sampler.
+    """
+    if sampler == "uniform":
+        generator = torch.Generator().manual_seed(seed)
+        return torch.rand(count, dimension, dtype=torch.float64, generator=generator)
+    if sampler == "sobol":
+        engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)
+        return engine.draw(count, dtype=torch.float64)
+    if sampler == "latin_hypercube":
+        from scipy.stats import qmc  # noqa: PLC0415  # a slow import that only this sampler needs
+
+        return torch.from_numpy(qmc.LatinHypercube(dimension, rng=seed).random(count))
+    raise ConfigurationError(unknown_choice("sampler", sampler, get_args(Sampler)))
+
+
+class CollocationDataModule(LightningDataModule):
+    """Full batch of collocation points of a problem, all drawn once with the seed.
+
+    Validation and test compare with the problem's exact solution on its grid; prediction returns the grid.
+
+    Args:
+        problem: the equation; the command line takes it from the model.
+        num_residual: points inside the domain, ≥ 1.
+        num_condition: points on each condition, one number for all or a mapping from the condition's name.
+        sampler: ``"uniform"``, ``"latin_hypercube"`` or ``"sobol"``.
+        seed: of all points.
+        steps_per_epoch: how often an epoch repeats the batch, ≥ 1.
+
+    Raises:
+        ConfigurationError: for unknown samplers or conditions, or counts below 1.
+    """
+
+    def __init__(
+        self,
+        problem: PDE,
+        num_residual: int = 10_000,
+        num_condition: int | dict[str, int] = 200,
+        sampler: Sampler = "uniform",
+        seed: int = 0,
+        steps_per_epoch: int = 100,
+    ) -> None:
+        super().__init__()
+        if sampler not in get_args(Sampler):
+            raise ConfigurationError(unknown_choice("sampler", sampler, get_args(Sampler)))
+        self.problem, self.sampler = problem, sampler
+        self.num_residual, self.seed, self.steps_per_epoch = num_residual, seed, steps_per_epoch
+        self.num_condition = _condition_counts(problem, num_condition)
+        for name, count in {"num_residual": num_residual, **self.num_condition}.items():
+            if count < 1:
+                raise ConfigurationError(f"{name}={count} points: must be >= 1")
+        RepeatedBatch(None, steps_per_epoch)
+
+    def residual_points(self) -> Tensor:
+        """Draw the points inside the domain.
+
+        Returns:
+            Shape (num_residual, d), float64.
+        """
+        lower, upper = self._box()
+        unit = sample_unit_cube(self.sampler, self.num_residual, len(lower), self.seed)
+        return lower + (upper - lower) * unit
+
+    def condition_points(self) -> tuple[Tensor, Tensor]:
+        """Draw the points on the conditions.
+
+        Returns:
+            Points (N_u, d) and the prescribed values (N_u, 1), float64, condition by condition.
+        """
+        lower, upper = self._box()
+        points, values = [], []
+        for index, (name, count) in enumerate(self.num_condition.items()):
+            condition = self.problem.condition(name)
+            unit = sample_unit_cube(self.sampler, count, len(lower), self.seed + 1000 * (index + 1))
+            face = lower + (upper - lower) * unit
+            coordinate, value = condition.at
+            face[:, self.problem.coordinates.index(coordinate)] = value
+            points.append(face)
+            values.append(condition.value(face))
+        return torch.cat(points), torch.cat(values)
+
+    def train_dataloader(self) -> RepeatedBatch[CollocationBatch]:
+        """Return all points, repeated.
+
+        Returns:
+            A loader of `steps_per_epoch` batches, each this rank's share of the points.
+        """
+        points, values = self.condition_points()
+        batch = CollocationBatch(
+            rank_share(self, self.residual_points(), "num_residual"),
+            rank_share(self, points, "the conditions'"),
+            rank_share(self, values, "the conditions'"),
+        )
+        return RepeatedBatch(CollocationBatch(*(part.to(data_dtype(self)) for part in batch)), self.steps_per_epoch)
+
+    def val_dataloader(self) -> RepeatedBatch[tuple[Tensor, Tensor]]:
+        """Return the grid with the exact solution.
+
+        Returns:
+            A loader of one batch (points, u).
+
+        Raises:
+            ConfigurationError: if the problem has no exact solution.
+        """
+        grid = rank_share(self, self.problem.grid(), "grid", equal=False)
+        exact = self.problem.exact(grid)
+        if exact is None:
+            raise ConfigurationError(
+                f"{type(self.problem).__name__} has no exact solution to compare with: give it exact(points), or fit "
+                "without validation (--trainer.limit_val_batches 0)"
+            )
+        return RepeatedBatch((grid.to(data_dtype(self)), exact.to(data_dtype(self))), 1)
+
+    def test_dataloader(self) -> RepeatedBatch[tuple[Tensor, Tensor]]:
+        """Return the grid with the exact solution.
+
+        Returns:
+            A loader of one batch (points, u).
+        """
+        return self.val_dataloader()
+
+    def predict_dataloader(self) -> RepeatedBatch[Tensor]:
+        """Return the grid.
+
+        Returns:
+            A loader of one batch of points.
+        """
+        grid = rank_share(self, self.problem.grid(), "grid", equal=False)
+        return RepeatedBatch(grid.to(data_dtype(self)), 1)
+
+    def _box(self) -> tuple[Tensor, Tensor]:
+        bounds = torch.tensor([self.problem.domain[name] for name in self.problem.coordinates], dtype=torch.float64)
+        return bounds[:, 0], bounds[:, 1]
+
+
+class BurgersDataModule(CollocationDataModule):
+    """Points of the Burgers problem as in the paper's appendix B.
+
+    400 initial and boundary points: x uniform in [−1, 1] at t = 0, and t uniform on each side x = ±1.
+
+    Args:
+        viscosity: ν of the equation.
+        num_residual: points inside the domain.
+        num_initial: points at t = 0.
+        num_boundary: points on the two sides together; half on each.
+        sampler: as for `CollocationDataModule`.
+        seed: of all points.
+        steps_per_epoch: as for `CollocationDataModule`.
+    """
+
+    def __init__(
+        self,
+        viscosity: float = 0.01 / math.pi,
+        num_residual: int = 10_000,
+        num_initial: int = 200,
+        num_boundary: int = 200,
+        sampler: Sampler = "uniform",
+        seed: int = 0,
+        steps_per_epoch: int = 100,
+    ) -> None:
+        left = num_boundary // 2
+        counts = {"initial": num_initial, "left": left, "right": num_boundary - left}
+        super().__init__(Burgers(viscosity), num_residual, counts, sampler, seed, steps_per_epoch)
+
+
+def _condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str, int]:
+    """Spread one number over all conditions, or check the names of a mapping."""
+    if isinstance(counts, int):
+        return {condition.name: counts for condition in problem.conditions()}
+    return {problem.condition(name).name: count for name, count in counts.items()}

@@ -1,0 +1,99 @@
+"""The multilayer perceptron of the regression and PDE experiments."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+
+from laaf_lightning.activations import Activation, Scope
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.models.sites import SiteFactory, check_sizes
+
+Init = Literal["xavier", "normal"]
+
+
+class MLP(nn.Module):
+    r"""Fully connected network with an adaptive activation after every hidden layer.
+
+    .. math:: u(x) = W_D\, h_{D-1} + b_D, \qquad h_k = \sigma\big(n a_k (W_k h_{k-1} + b_k)\big), \quad h_0 = x
+
+    Source: Jagtap, Kawaguchi & Karniadakis, Proc. R. Soc. A 476:20200334 (2020), section 2. Maps a tensor of
+    shape (..., in_features) to (..., out_features).
+
+    Args:
+        in_features: number of inputs.
+        out_features: number of outputs.
+        width: neurons in every hidden layer.
+        depth: number of hidden layers, D − 1.
+        activation: the elementwise σ: a name, a callable or an ``nn.Module``.
+        scope: ``"fixed"``, ``"global"``, ``"layer"``, ``"channel"`` or ``"neuron"``; the last two mean the
+            same here, slopes of shape (width,).
+        n: scaling factor, > 0.
+        init: ``"xavier"`` (Xavier normal weights, zero biases) or ``"normal"`` (weights and biases from
+            N(0, 0.1²), as in the paper's code for regression).
+
+    Attributes:
+        linears: the depth + 1 affine maps.
+        activations: the depth sites, so that `named_slopes` names them ``activations.0`` … from input to output.
+
+    Raises:
+        ConfigurationError: for a size below 1, an unknown init, scope or activation, or n ≤ 0.
+
+    Example:
+        >>> import torch
+        >>> from laaf_lightning.activations import named_slopes
+        >>> model = MLP(2, 1, width=20, depth=6, scope="neuron", n=10)
+        >>> model(torch.zeros(5, 2)).shape
+        torch.Size([5, 1])
+        >>> [(name, tuple(slope.shape)) for name, slope in named_slopes(model)][:2]
+        [('activations.0', (20,)), ('activations.1', (20,))]
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        width: int = 50,
+        depth: int = 4,
+        activation: Activation = "tanh",
+        scope: Scope = "layer",
+        n: float = 1.0,
+        init: Init = "xavier",
+    ) -> None:
+        super().__init__()
+        check_sizes({"in_features": in_features, "out_features": out_features, "width": width, "depth": depth})
+        if init not in get_args(Init):
+            raise ConfigurationError(unknown_choice("init", init, get_args(Init)))
+        sites = SiteFactory(activation, scope, n)
+        sizes = [in_features, *[width] * depth, out_features]
+        self.linears = nn.ModuleList(nn.Linear(sizes[k], sizes[k + 1]) for k in range(depth + 1))
+        self.activations = nn.ModuleList(sites.features(width) for _ in range(depth))
+        for linear in self.linears:
+            _initialise(linear, init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Evaluate the network.
+
+        Args:
+            x: inputs, shape (..., in_features).
+
+        Returns:
+            Outputs, shape (..., out_features).
+        """
+        # zip stops at the last hidden layer; a slice of a ModuleList would build a new module at every call.
+        for linear, activation in zip(self.linears, self.activations, strict=False):
+            x = activation(linear(x))
+        output: Tensor = self.linears[-1](x)
+        return output
+
+
+def _initialise(linear: nn.Module, init: Init) -> None:
+    assert isinstance(linear, nn.Linear)
+    if init == "xavier":
+        nn.init.xavier_normal_(linear.weight)
+        nn.init.zeros_(linear.bias)
+    else:
+        nn.init.normal_(linear.weight, std=0.1)
+        nn.init.normal_(linear.bias, std=0.1)

@@ -1,0 +1,228 @@
+"""Classification of images by a network with adaptive activations."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
+
+from laaf_lightning.activations import Scope
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.figures import ClassificationData, Drawable
+from laaf_lightning.models import LeNet, PreActResNet18
+from laaf_lightning.modules.base import AdaptiveModule, OptimizerFactory, SchedulerFactory, adam
+
+Batch = tuple[Tensor, Tensor]
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {"lenet": LeNet, "preact_resnet18": PreActResNet18}
+_MAX_MISTAKES = 25
+
+
+class ImageClassifier(AdaptiveModule):
+    """Classify images by cross entropy (Jagtap et al. 2020, section 4).
+
+    A batch is (images, labels): float (B, C, H, W) and int64 (B,).
+
+    Args:
+        network: ``"lenet"``, ``"preact_resnet18"``, the dotted path of a class or function that takes the arguments of
+            `LeNet`, or an ``nn.Module``.
+        num_classes: number of classes; the command line takes it from the data, as the next two.
+        in_channels: colour channels C.
+        image_size: H = W in pixels.
+        scope: of the slopes: ``"fixed"``, ``"global"``, ``"layer"``, ``"channel"`` or ``"neuron"``.
+        n: scaling factor, > 0.
+        activation: name of σ.
+        optimizer: factory of the optimiser.
+        lr_scheduler: factory of a scheduler, stepped after every epoch.
+        slope_lr: learning rate of the slopes; None for the optimiser's.
+        compile: whether the network runs through ``torch.compile``.
+        channels_last: whether network and images use the channels-last memory format.
+
+    Raises:
+        ConfigurationError: for an unknown network.
+
+    Example:
+        >>> classifier = ImageClassifier("lenet", num_classes=10, in_channels=1, image_size=16, scope="layer")
+        >>> classifier(torch.zeros(2, 1, 16, 16)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        network: str | nn.Module = "lenet",
+        *,
+        num_classes: int,
+        in_channels: int,
+        image_size: int,
+        scope: Scope = "layer",
+        n: float = 1.0,
+        activation: str = "relu",
+        optimizer: OptimizerFactory = adam,
+        lr_scheduler: SchedulerFactory | None = None,
+        slope_lr: float | None = None,
+        compile: bool = False,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__(optimizer, lr_scheduler, slope_lr, compile)
+        self._save_settings("network", "optimizer", "lr_scheduler")
+        self._network = network
+        self.num_classes, self.in_channels, self.image_size = num_classes, in_channels, image_size
+        self.scope, self.n, self.activation = scope, n, activation
+        self.channels_last = channels_last
+        self._mistakes: list[tuple[Tensor, int, int]] = []
+        self._build()
+        del self._network
+        self.confusion = MulticlassConfusionMatrix(num_classes)
+
+    def build_network(self) -> nn.Module:
+        """Build the network that the setting `network` stands for.
+
+        Returns:
+            The network.
+        """
+        network = self._network
+        if isinstance(network, str):
+            network = _network_class(network)(
+                num_classes=self.num_classes,
+                in_channels=self.in_channels,
+                image_size=self.image_size,
+                activation=self.activation,
+                scope=self.scope,
+                n=self.n,
+            )
+        return network.to(memory_format=torch.channels_last) if self.channels_last else network
+
+    def build_metrics(self) -> MetricCollection:
+        """Build the accuracy, over all images alike.
+
+        Returns:
+            The metrics.
+        """
+        return MetricCollection({"accuracy": MulticlassAccuracy(self.num_classes, average="micro")})
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the logits.
+
+        Args:
+            inputs: images, (B, C, H, W).
+
+        Returns:
+            (B, num_classes).
+        """
+        images = inputs.contiguous(memory_format=torch.channels_last) if self.channels_last else inputs
+        return super().forward(images)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the cross entropy.
+
+        Args:
+            batch: (images, labels).
+
+        Returns:
+            0-dim.
+        """
+        images, labels = batch
+        return nn.functional.cross_entropy(self(images), labels)
+
+    def constant_network_loss(self, batch: Batch) -> Tensor:
+        """Return the smallest loss of a constant network: the entropy of the batch's labels.
+
+        Args:
+            batch: (images, labels).
+
+        Returns:
+            0-dim.
+        """
+        shares = torch.bincount(batch[1], minlength=self.num_classes).double() / len(batch[1])
+        return -torch.special.xlogy(shares, shares).sum()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a batch to the validation accuracy.
+
+        Args:
+            batch: (images, labels).
+            batch_idx: its number.
+        """
+        self._evaluate(batch, batch_idx, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a batch to the test accuracy.
+
+        Args:
+            batch: (images, labels).
+            batch_idx: its number.
+        """
+        self._evaluate(batch, batch_idx, "test")
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the class probabilities.
+
+        Args:
+            batch: (images, labels) or images.
+            batch_idx: not used.
+
+        Returns:
+            (B, num_classes).
+        """
+        images: Tensor = batch[0] if isinstance(batch, (tuple, list)) else batch
+        return self(images).softmax(dim=1)
+
+    def figure_data(self) -> dict[str, Drawable]:
+        """Return confusion matrix and wrongly classified images of the last evaluation.
+
+        Returns:
+            Under ``"classification"``; nothing before an evaluation.
+        """
+        if self.confusion.update_count == 0:
+            return {}
+        counts = self.confusion.compute().cpu().numpy()
+        mistakes = self._mistakes
+        images = [image for image, _, _ in mistakes]
+        shape = (0, self.in_channels, self.image_size, self.image_size)
+        datamodule = getattr(self._trainer, "datamodule", None)
+        return {
+            "classification": ClassificationData(
+                counts,
+                class_names=getattr(datamodule, "class_names", None),
+                images=torch.stack(images).float().cpu().numpy() if images else torch.zeros(shape).numpy(),
+                predicted=torch.tensor([p for _, p, _ in mistakes], dtype=torch.int64).numpy(),
+                true=torch.tensor([t for _, _, t in mistakes], dtype=torch.int64).numpy(),
+            )
+        }
+
+    def _evaluate(self, batch: Batch, batch_idx: int, stage: str) -> None:
+        images, labels = batch
+        logits = self(images)
+        predicted = logits.argmax(dim=1)
+        self.metrics.update(logits, labels)
+        if batch_idx == 0:
+            self.confusion.reset()
+            self._mistakes = []
+        self.confusion.update(predicted, labels)
+        room = _MAX_MISTAKES - len(self._mistakes)
+        for i in (predicted != labels).nonzero().flatten().tolist()[:room]:
+            self._mistakes.append((images[i].detach().cpu(), int(predicted[i]), int(labels[i])))
+        values: dict[str, Any] = {f"{stage}/{k}": v for k, v in self.metrics.items()}
+        values[f"{stage}/loss"] = nn.functional.cross_entropy(logits, labels)
+        self.log_dict(values, prog_bar=True, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
+
+
+def _network_class(name: str) -> Callable[..., nn.Module]:
+    """Find the class that a name or a dotted path stands for."""
+    if name in NETWORKS:
+        return NETWORKS[name]
+    path, _, attribute = name.rpartition(".")
+    if not path:
+        raise ConfigurationError(
+            unknown_choice("network", name, NETWORKS) + " (or give the dotted path of a class of your own)"
+        )
+    try:
+        found: Callable[..., nn.Module] = getattr(importlib.import_module(path), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"network={name!r} cannot be imported: {error}") from error
+    return found

@@ -1,0 +1,182 @@
+"""Regression of a function by an MLP with adaptive activations."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+
+from laaf_lightning.activations import Scope
+from laaf_lightning.figures import Drawable, RegressionData
+from laaf_lightning.metrics import RelativeL2Error
+from laaf_lightning.models import MLP
+from laaf_lightning.modules.base import (
+    AdaptiveModule,
+    OptimizerFactory,
+    SchedulerFactory,
+    adam,
+    warn_about_low_precision,
+)
+
+Batch = tuple[Tensor, Tensor]
+
+
+class FunctionRegressor(AdaptiveModule):
+    """Fit u(x) by the mean squared error (Jagtap et al. 2020, section 3).
+
+    A batch is (x, u) of shapes (N, in_features) and (N, out_features).
+
+    Args:
+        in_features: number of inputs.
+        out_features: number of outputs.
+        width: neurons in a hidden layer.
+        depth: number of hidden layers.
+        scope: of the slopes: ``"fixed"``, ``"global"``, ``"layer"``, ``"channel"`` or ``"neuron"``.
+        n: scaling factor, > 0.
+        activation: name of σ.
+        init: ``"xavier"`` or ``"normal"`` (N(0, 0.1²), the authors' code).
+        optimizer: factory of the optimiser.
+        lr_scheduler: factory of a scheduler, stepped at every optimiser step.
+        slope_lr: learning rate of the slopes; None for the optimiser's.
+        compile: whether the network runs through ``torch.compile``.
+
+    Example:
+        >>> regressor = FunctionRegressor(width=8, depth=2, scope="neuron", n=10)
+        >>> regressor(torch.zeros(3, 1)).shape
+        torch.Size([3, 1])
+    """
+
+    lr_scheduler_interval = "step"
+
+    def __init__(
+        self,
+        in_features: int = 1,
+        out_features: int = 1,
+        *,
+        width: int = 50,
+        depth: int = 4,
+        scope: Scope = "layer",
+        n: float = 1.0,
+        activation: str = "tanh",
+        init: Literal["xavier", "normal"] = "xavier",
+        optimizer: OptimizerFactory = adam,
+        lr_scheduler: SchedulerFactory | None = None,
+        slope_lr: float | None = None,
+        compile: bool = False,
+    ) -> None:
+        super().__init__(optimizer, lr_scheduler, slope_lr, compile)
+        self._save_settings("optimizer", "lr_scheduler")
+        self.in_features, self.out_features = in_features, out_features
+        self.width, self.depth, self.init = width, depth, init
+        self.scope, self.n, self.activation = scope, n, activation
+        self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._build()
+
+    def build_network(self) -> nn.Module:
+        """Build the MLP.
+
+        Returns:
+            The network.
+        """
+        return MLP(
+            self.in_features,
+            self.out_features,
+            width=self.width,
+            depth=self.depth,
+            activation=self.activation,
+            scope=self.scope,
+            n=self.n,
+            init=self.init,
+        )
+
+    def build_metrics(self) -> MetricCollection:
+        """Build the relative L2 error.
+
+        Returns:
+            The metrics.
+        """
+        return MetricCollection({"relative_l2": RelativeL2Error()})
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the mean squared error.
+
+        Args:
+            batch: (x, u).
+
+        Returns:
+            0-dim.
+        """
+        x, u = batch
+        return nn.functional.mse_loss(self(x), u)
+
+    def constant_network_loss(self, batch: Batch) -> Tensor:
+        """Return the smallest loss of a constant network, which is the variance of u.
+
+        Args:
+            batch: (x, u).
+
+        Returns:
+            0-dim.
+        """
+        _, u = batch
+        return (u - u.mean(dim=0)).square().mean()
+
+    def on_fit_start(self) -> None:
+        """Warn about low precision."""
+        warn_about_low_precision(self, "a regression to small errors")
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a batch to the validation error.
+
+        Args:
+            batch: (x, u).
+            batch_idx: not used.
+        """
+        self._evaluate(batch, batch_idx, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a batch to the test error.
+
+        Args:
+            batch: (x, u).
+            batch_idx: not used.
+        """
+        self._evaluate(batch, batch_idx, "test")
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return û(x).
+
+        Args:
+            batch: (x, u) or x.
+            batch_idx: not used.
+
+        Returns:
+            Shape (N, out_features).
+        """
+        x: Tensor = batch[0] if isinstance(batch, (tuple, list)) else batch
+        return self(x)
+
+    def figure_data(self) -> dict[str, Drawable]:
+        """Return the last evaluation for drawing.
+
+        Returns:
+            The function of one variable under ``"solution"``; nothing before an evaluation.
+        """
+        if not self._evaluated or self.in_features != 1 or self.out_features != 1:
+            return {}
+        x, exact, prediction = (
+            np.concatenate([part[i].flatten().double().cpu().numpy() for part in self._evaluated]) for i in range(3)
+        )
+        order = np.argsort(x, kind="stable")
+        return {"regression": RegressionData(x[order], exact[order], prediction[order])}
+
+    def _evaluate(self, batch: Batch, batch_idx: int, stage: str) -> None:
+        x, u = batch
+        prediction = self(x)
+        self.metrics.update(prediction, u)
+        if batch_idx == 0:
+            self._evaluated = []
+        self._evaluated.append((x.detach(), u.detach(), prediction.detach()))
+        self.log_dict({f"{stage}/{k}": v for k, v in self.metrics.items()}, prog_bar=True, batch_size=len(x))

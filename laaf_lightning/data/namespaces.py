@@ -61,3 +61,7 @@ class LightningDataModule(_BothNames):
             An empty list: no validation.
         """
         return no_validation()
+
+    def __str__(self) -> str:
+        """Name the class: Lightning's own text counts batches, which draws them."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"

@@ -1,0 +1,172 @@
+"""Rerun the paper's experiments through the command line and print one table a job.
+
+    python benchmarks/reproduce.py burgers --seeds 0 1 2 --output burgers.json
+    python benchmarks/reproduce.py semeion --quick
+
+Each row of a table is one `laaf fit` with overrides; each seed sets both initialisation and data. The last line is a
+JSON object with every number, the versions and the thread count. `--part 0/2` runs every second run, so that two
+processes share a job; `--merge` prints the table of the parts' files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import logging
+import platform
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import laaf_lightning
+from laaf_lightning.cli import main
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+NO_S = ["--slope_recovery.weight", "0"]
+S_MEAN = ["--slope_recovery.weight", "1.0", "--slope_recovery.reduction", "mean"]
+S_SUM = ["--slope_recovery.weight", "1.0", "--slope_recovery.reduction", "sum"]
+WARM_UP: list[str] = []  # the shipped configs of both PINN and regressor
+
+
+def scope(name: str) -> list[str]:
+    return ["--model.scope", name]
+
+
+METHODS: dict[str, list[str]] = {
+    "fixed": [*scope("fixed"), *NO_S],
+    "GAAF, no S": [*scope("global"), *NO_S],
+    "L-LAAF, no S": [*scope("layer"), *NO_S],
+    "N-LAAF, no S": [*scope("neuron"), *NO_S],
+    "L-LAAF, S (mean)": [*scope("layer"), *S_MEAN],
+    "N-LAAF, S (mean)": [*scope("neuron"), *S_MEAN],
+    "L-LAAF, S (sum)": [*scope("layer"), *S_SUM],
+    "N-LAAF, S (sum)": [*scope("neuron"), *S_SUM],
+    "L-LAAF, S as a warm-up": [*scope("layer"), *WARM_UP],
+    "N-LAAF, S as a warm-up": [*scope("neuron"), *WARM_UP],
+}
+IMAGE_METHODS = {
+    "fixed": METHODS["fixed"],
+    "GAAF, S (mean)": [*scope("global"), *S_MEAN],
+    "L-LAAF, S (mean)": METHODS["L-LAAF, S (mean)"],
+    "N-LAAF, S (mean)": METHODS["N-LAAF, S (mean)"],
+}
+JOBS: dict[str, dict[str, Any]] = {
+    "burgers": {"methods": METHODS, "quick": ["--trainer.max_steps", "100"]},
+    "discontinuous": {"methods": METHODS, "quick": ["--trainer.max_steps", "1000"]},
+    "semeion": {"methods": IMAGE_METHODS, "quick": ["--trainer.max_epochs", "2"]},
+    "fashion_mnist": {
+        "methods": {name: IMAGE_METHODS[name] for name in ("fixed", "L-LAAF, S (mean)")},
+        "quick": ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "20"],
+    },
+}
+
+
+def run(job: str, overrides: list[str], seed: int) -> dict[str, Any]:
+    """Fit once; return errors or accuracies, the final slopes and the time."""
+    with tempfile.TemporaryDirectory() as folder:
+        args = ["fit", "--config", str(CONFIGS / f"{job}.yaml"), *overrides, "--seed_everything", str(seed)]
+        args += ["--data.seed", str(seed), "--trainer.logger.init_args.save_dir", folder]
+        args += ["--trainer.enable_progress_bar", "false", "--trainer.enable_checkpointing", "false"]
+        args += ["--trainer.enable_model_summary", "false", "--figures.every_n_steps", "null"]
+        start = time.perf_counter()
+        with contextlib.redirect_stdout(io.StringIO()):
+            cli = main(args)
+            seconds = time.perf_counter() - start
+            if job in {"semeion", "fashion_mnist"}:
+                cli.trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
+        metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
+        events = EventAccumulator(str(cli.trainer.log_dir))
+        events.Reload()
+        tags = events.Tags()["scalars"]
+        curve = {}
+        for tag in ("val/relative_l2", "train/loss"):
+            if tag in tags:
+                curve[tag] = {str(event.step + 1): event.value for event in events.Scalars(tag)}
+        slopes = {tag: events.Scalars(tag)[-1].value for tag in tags if tag.startswith("slope/")}
+    return {"seed": seed, "seconds": seconds, "metrics": metrics, "curve": curve, "slopes": slopes}
+
+
+def table(job: str, results: dict[str, list[dict[str, Any]]]) -> str:
+    """Write the Markdown table: median and range over seeds."""
+    columns = {"burgers": ["2000"], "discontinuous": ["2000", "8000", "15000"]}.get(job)
+    heads = [f"relative L2 at {c}" for c in columns] if columns else ["training loss", "test accuracy"]
+    lines = [f"| method | seeds | {' | '.join(heads)} | final n·a |", "|---|---|" + "---|" * (len(heads) + 1)]
+    for method, runs in results.items():
+        cells = []
+        if columns:
+            for step in columns:
+                values = [r["curve"]["val/relative_l2"].get(step) for r in runs]
+                cells.append(_spread([v for v in values if v is not None], "{:.3f}"))
+        else:
+            cells.append(_spread([r["metrics"].get("train/loss", float("nan")) for r in runs], "{:.1e}"))
+            cells.append(_spread([100 * r["metrics"]["test/accuracy"] for r in runs], "{:.2f} %"))
+        ends = [v for r in runs for tag, v in r["slopes"].items() if tag.endswith("/mean")]
+        cells.append(f"{min(ends):.1f}–{max(ends):.1f}" if ends else "1")
+        lines.append(f"| {method} | {len(runs)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(values: list[float], form: str) -> str:
+    if not values:
+        return "–"
+    middle, low, high = (form.format(v) for v in (statistics.median(values), min(values), max(values)))
+    return f"{middle} ({low}–{high})"
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", help="rows to run; all by default")
+    parser.add_argument("--quick", action="store_true", help="one seed and a short run: checks that it works")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--part", default="0/1", help="i/k: every k-th run from the i-th")
+    parser.add_argument("--output", type=Path, help="file for the results, written after every run")
+    parser.add_argument("--merge", type=Path, nargs="+", help="print the table of these files; run nothing")
+    parser.add_argument("overrides", nargs="*", help="further options of laaf fit, after --")
+    return parser.parse_args()
+
+
+def summary(job: str, results: dict[str, list[dict[str, Any]]], threads: int) -> dict[str, Any]:
+    versions = {"torch": torch.__version__, "pytorch_lightning": pytorch_lightning.__version__}
+    versions |= {"laaf_lightning": laaf_lightning.__version__, "python": platform.python_version()}
+    return {"job": job, "threads": threads, "versions": versions, "results": results}
+
+
+def run_all() -> None:
+    arguments = parse()
+    results: dict[str, list[dict[str, Any]]] = {}
+    if arguments.merge:
+        for path in arguments.merge:
+            for method, runs in json.loads(path.read_text())["results"].items():
+                results.setdefault(method, []).extend(runs)
+        results = {name: results[name] for name in JOBS[arguments.job]["methods"] if name in results}
+        print(table(arguments.job, results))
+        return
+    torch.set_num_threads(arguments.threads)
+    warnings.simplefilter("ignore")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    job = JOBS[arguments.job]
+    seeds = arguments.seeds[:1] if arguments.quick else arguments.seeds
+    overrides = [*arguments.overrides, *(job["quick"] if arguments.quick else [])]
+    index, parts = (int(number) for number in arguments.part.split("/"))
+    grid = [(seed, method) for seed in seeds for method in (arguments.methods or job["methods"])]
+    for seed, method in grid[index::parts]:
+        results.setdefault(method, []).append(run(arguments.job, [*job["methods"][method], *overrides], seed))
+        if arguments.output:
+            arguments.output.write_text(json.dumps(summary(arguments.job, results, arguments.threads)))
+    print(table(arguments.job, results))
+    print(json.dumps(summary(arguments.job, results, arguments.threads)))
+
+
+if __name__ == "__main__":
+    run_all()

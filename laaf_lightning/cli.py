@@ -41,8 +41,11 @@ class LAAFCommandLine(LightningCLI):
         """Give the run a folder that no other run has."""
         config = self.config[self.subcommand] if self.subcommand else self.config
         logger = config.trainer.get("logger")
-        if logger and logger.get("class_path") == _LOGGER and logger.init_args.get("version") is None:
-            logger.init_args["version"] = new_run_folder(Path(logger.init_args.save_dir), logger.init_args.name or "")
+        if not logger or logger.get("class_path") != _LOGGER:
+            return
+        folder, version = Path(logger.init_args.save_dir) / (logger.init_args.name or ""), logger.init_args.version
+        if version is None or (folder / str(version) / "config.yaml").exists():
+            logger.init_args["version"] = new_run_folder(folder)
 
     def after_fit(self) -> None:
         """Say in words what came out and where it is."""
@@ -71,12 +74,11 @@ class LAAFCommandLine(LightningCLI):
         return f"{', '.join(said) or 'finished'} after {self.trainer.global_step} optimiser steps{where}"
 
 
-def new_run_folder(save_dir: Path, name: str) -> str:
-    """Make a new folder ``save_dir/name/<date and time>`` for this run; processes that it starts use the same.
+def new_run_folder(job: Path) -> str:
+    """Make a new folder ``job/<date and time>`` for this run; processes that it starts use the same.
 
     Args:
-        save_dir: folder of all runs.
-        name: name of the job.
+        job: folder of all runs of one job.
 
     Returns:
         The folder's own name.
@@ -90,16 +92,16 @@ def new_run_folder(save_dir: Path, name: str) -> str:
     for attempt in range(1000):
         version = stamp if attempt == 0 else f"{stamp}-{attempt}"
         try:
-            (save_dir / name / version).mkdir(parents=True, exist_ok=False)
+            (job / version).mkdir(parents=True, exist_ok=False)
         except FileExistsError:
-            if not (save_dir / name).is_dir():
+            if not job.is_dir():
                 break
             continue
         except OSError as error:
-            raise _unwritable(save_dir / name, error.strerror) from error
+            raise ConfigurationError(_unwritable(job, error.strerror)) from error
         os.environ[_RUN_VARIABLE] = version
         return version
-    raise _unwritable(save_dir / name, "it is no folder, or full of runs of this second")
+    raise ConfigurationError(_unwritable(job, "it is no folder, or full of runs of this second"))
 
 
 def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
@@ -142,8 +144,8 @@ def _is_request(error: Exception) -> bool:
     return not isinstance(error, RuntimeError) or "loading state_dict" in str(error)
 
 
-def _unwritable(folder: Path, reason: Any) -> ConfigurationError:
-    return ConfigurationError(
+def _unwritable(folder: Path, reason: Any) -> str:
+    return (
         f"cannot write the run's folder under {str(folder)!r}: {reason}; choose another with "
         "--trainer.logger.init_args.save_dir DIR"
     )

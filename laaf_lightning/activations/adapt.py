@@ -90,12 +90,12 @@ def adapt(
             "called as functions in forward() are not seen: make them modules, or use AdaptiveActivation there"
         )
     shapes = _slope_shapes(adapted, sites, scope, example_input)
-    shared = initial_slope(n) if scope == "global" else None
+    like = next((p for p in adapted.parameters() if p.is_floating_point()), None)
+    shared = initial_slope(n, like=like) if scope == "global" else None
     for name, activation in sites.items():
-        site = AdaptiveActivation(activation, scope, n, shapes[name], slope=shared)
-        reference = next((p for p in adapted.parameters()), None)
-        if site.a is not None and shared is None and reference is not None:
-            site.to(reference.device, reference.dtype)
+        shape = shapes[name]
+        slope = initial_slope(n, shape or (), like) if scope in {"layer", "channel", "neuron"} else shared
+        site = AdaptiveActivation(activation, scope, n, slope=slope)
         parent, _, child = name.rpartition(".")
         setattr(adapted.get_submodule(parent), child, site.train(activation.training))
     return adapted

@@ -73,7 +73,7 @@ class Field(ABC):
         return torch.div(self.value, _value(other))
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return _value(other) * self.value.reciprocal()
+        return torch.mul(self.value.reciprocal(), _value(other))
 
     def __pow__(self, exponent: Any) -> Tensor:
         return torch.pow(self.value, _value(exponent))

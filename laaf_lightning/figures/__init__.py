@@ -1,1 +1,9 @@
-"""TODO room."""
+"""Arrays in, matplotlib figures out: the one place that draws."""
+
+from laaf_lightning.figures.canvas import Drawable as Drawable
+from laaf_lightning.figures.canvas import image_of as image_of
+from laaf_lightning.figures.classification import ClassificationData as ClassificationData
+from laaf_lightning.figures.losses import LossCurves as LossCurves
+from laaf_lightning.figures.regression import RegressionData as RegressionData
+from laaf_lightning.figures.slopes import SlopeHistory as SlopeHistory
+from laaf_lightning.figures.space_time import SpaceTimeData as SpaceTimeData

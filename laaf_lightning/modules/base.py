@@ -200,13 +200,14 @@ class AdaptiveModule(LightningModule, ABC):
         return self._make_optimizer([p for p in self.parameters() if p.requires_grad])
 
     def _refused_parameters(self) -> list[str]:
-        refused = []
-        for name, parameter in self.named_parameters():
-            try:
-                self._make_optimizer([parameter])
-            except ValueError:
-                refused.append(f"{name} of shape {tuple(parameter.shape)}")
-        return refused
+        return [f"{name} of shape {tuple(p.shape)}" for name, p in self.named_parameters() if not self._accepts(p)]
+
+    def _accepts(self, parameter: nn.Parameter) -> bool:
+        try:
+            self._make_optimizer([parameter])
+        except ValueError:
+            return False
+        return True
 
 
 def adam(parameters: Iterable[Any]) -> Optimizer:

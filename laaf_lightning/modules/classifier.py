@@ -139,7 +139,8 @@ class ImageClassifier(AdaptiveModule):
             0-dim.
         """
         shares = torch.bincount(batch[1], minlength=self.num_classes).double() / len(batch[1])
-        return -torch.special.xlogy(shares, shares).sum()
+        entropy: Tensor = torch.special.entr(shares).sum()
+        return entropy
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the validation accuracy.
@@ -170,7 +171,7 @@ class ImageClassifier(AdaptiveModule):
             (B, num_classes).
         """
         images: Tensor = batch[0] if isinstance(batch, (tuple, list)) else batch
-        return self(images).softmax(dim=1)
+        return self.forward(images).softmax(dim=1)
 
     def figure_data(self) -> dict[str, Drawable]:
         """Return confusion matrix and wrongly classified images of the last evaluation.

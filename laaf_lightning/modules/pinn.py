@@ -216,7 +216,7 @@ class PINN(AdaptiveModule):
         Returns:
             Shape (N, 1).
         """
-        return self(batch)
+        return self.forward(batch)
 
     def figure_data(self) -> dict[str, Drawable]:
         """Return the solution on the problem's grid for drawing.
@@ -228,7 +228,7 @@ class PINN(AdaptiveModule):
             return {}
         axes, grid = self.problem.axes(), self.problem.grid()
         first, second = (axes[name] for name in self.problem.coordinates)
-        prediction = self(grid.to(self.device, self.dtype)).detach().double().cpu()
+        prediction = self(grid.to(next(self.network.parameters()))).detach().double().cpu()
         exact = self.problem.exact(grid)
         shape = (len(first), len(second))
         return {
@@ -258,7 +258,7 @@ class PINN(AdaptiveModule):
             loss = (
                 self.weight_residual * residual.square().mean() + self.weight_data * (values - constant).square().mean()
             )
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             return loss.detach()
 
         search.step(objective)

@@ -156,7 +156,7 @@ class FunctionRegressor(AdaptiveModule):
             Shape (N, out_features).
         """
         x: Tensor = batch[0] if isinstance(batch, (tuple, list)) else batch
-        return self(x)
+        return self.forward(x)
 
     def figure_data(self) -> dict[str, Drawable]:
         """Return the last evaluation for drawing.

@@ -70,8 +70,9 @@ class LAAFCommandLine(LightningCLI):
         ]
         if not said and "train/loss" in metrics:
             said = [f"training loss {float(metrics['train/loss']):.4g}"]
-        where = f"; logs, checkpoints and figures in {self.trainer.log_dir}" if self.trainer.log_dir else ""
-        return f"{', '.join(said) or 'finished'} after {self.trainer.global_step} optimiser steps{where}"
+        where = f"; logs and figures in {self.trainer.log_dir}" if self.trainer.log_dir else ""
+        steps = f" after {self.trainer.global_step} optimiser steps" if self.subcommand == "fit" else ""
+        return f"{', '.join(said) or 'finished'}{steps}{where}"
 
 
 def new_run_folder(job: Path) -> str:

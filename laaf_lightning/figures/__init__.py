@@ -1,8 +1,7 @@
-"""Arrays in, matplotlib figures out: the one place that draws."""
+"""Arrays in, matplotlib figures out: one way to draw, for TensorBoard and for papers alike."""
 
-from laaf_lightning.figures.canvas import Drawable as Drawable
-from laaf_lightning.figures.canvas import image_of as image_of
 from laaf_lightning.figures.classification import ClassificationData as ClassificationData
+from laaf_lightning.figures.drawable import Drawable as Drawable
 from laaf_lightning.figures.losses import LossCurves as LossCurves
 from laaf_lightning.figures.regression import RegressionData as RegressionData
 from laaf_lightning.figures.slopes import SlopeHistory as SlopeHistory

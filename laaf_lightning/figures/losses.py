@@ -1,50 +1,95 @@
-"""Loss curves of several methods with bands over seeds."""
+"""Loss against training step, over several runs of several methods."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from laaf_lightning.figures.canvas import COLOURS, Array, check_shape, new_figure
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures.drawable import Array, check_array
+from laaf_lightning.figures.style import PALETTE, add_grid, log_limits, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LINES = ("-", "--", "-.", ":")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class LossCurves:
-    """Losses against iteration or epoch, as in Figs. 4, 5, 6 and 9 of Jagtap et al. 2020.
+    """Losses of several methods, as in Figs. 4, 5, 6 and 9 of Jagtap et al. (2020).
 
     Attributes:
-        steps: iterations or epochs, (T,).
-        losses: method to (runs, T).
-        step_name: label of the horizontal axis.
+        curves: label of the method to its steps, shape (T,), and losses, shape (runs, T).
+        step_name: what a step is, for the axis.
+        loss_name: what the loss is, for the axis.
+
+    Raises:
+        ConfigurationError: for no curve, or arrays whose shapes do not match.
+
+    Example:
+        >>> epochs = np.arange(50)
+        >>> list(LossCurves({"fixed": (epochs, np.exp(-epochs)[None])}, step_name="epoch").figures())
+        ['loss']
     """
 
-    steps: Array
-    losses: dict[str, Array]
+    curves: Mapping[str, tuple[Array, Array]]
     step_name: str = "iteration"
+    loss_name: str = "training loss"
 
     def __post_init__(self) -> None:
-        for name, values in self.losses.items():
-            check_shape(name, values, (None, len(self.steps)))
+        if not self.curves:
+            raise ConfigurationError("curves is empty: expected (steps, losses) by label")
+        for label, (steps, losses) in self.curves.items():
+            check_array(f"steps of curves[{label!r}]", steps, {"T": None})
+            check_array(f"losses of curves[{label!r}]", losses, {"runs": None, "T": len(steps)})
 
     def figures(self) -> dict[str, Figure]:
-        """Draw ``"losses"``: means, and a band of ±2 sample standard deviations where there are several runs.
+        """Draw mean and band over the steps, logarithmic.
 
         Returns:
-            The figure by name.
+            ``"loss"``: the mean over runs and, with at least two runs, the band mean ± 2 sample standard deviations.
         """
-        figure = new_figure()
-        axes = figure.add_subplot(xlabel=self.step_name, ylabel="loss", yscale="log")
-        for k, (name, values) in enumerate(self.losses.items()):
-            colour, mean = COLOURS[k % len(COLOURS)], values.mean(axis=0)
-            axes.plot(self.steps, mean, color=colour, label=name)
-            if len(values) > 1:
-                band = 2 * values.std(axis=0, ddof=1)
-                low = np.maximum(mean - band, np.finfo(np.float32).tiny)
-                axes.fill_between(self.steps, low, mean + band, color=colour, alpha=0.2, lw=0)
-        axes.legend()
-        return {"losses": figure}
+        figure, (axes,) = new_figure(panel=(6.4, 4.0))
+        axes.set_yscale("log", nonpositive="clip")
+        shown = []
+        for i, (label, (steps, losses)) in enumerate(self.curves.items()):
+            colour = PALETTE[i % len(PALETTE)]
+            mean = losses.mean(axis=0)
+            shown.append(mean)
+            style = _LINES[i // len(PALETTE) % len(_LINES)]
+            axes.plot(steps, mean, color=colour, linewidth=1.5, linestyle=style, label=label)
+            if len(losses) > 1:
+                lower, upper = band(losses)
+                axes.fill_between(steps, lower, upper, color=colour, alpha=0.2, linewidth=0)
+                # A lower edge at or below zero has no place on this axis: the run's own smallest loss bounds it.
+                shown += [upper, np.where(lower > 0, lower, losses.min(axis=0))]
+        if (limits := log_limits(shown, decades=12)) is not None:
+            axes.set_ylim(*limits)
+        axes.margins(x=0)
+        axes.set_xlabel(self.step_name)
+        axes.set_ylabel(self.loss_name)
+        add_grid(axes)
+        axes.legend(fontsize="small")
+        return {"loss": figure}
+
+
+def band(losses: Array) -> tuple[Array, Array]:
+    """Compute mean ∓ 2 sample standard deviations over runs.
+
+    Args:
+        losses: shape (runs, T), at least two runs.
+
+    Returns:
+        Lower and upper edge, shape (T,) each.
+
+    Example:
+        >>> lower, upper = band(np.array([[1.0], [3.0]]))
+        >>> (2 - lower.item()) ** 2, (upper.item() - 2) ** 2
+        (8.0..., 8.0...)
+    """
+    mean, spread = losses.mean(axis=0), 2 * losses.std(axis=0, ddof=1)
+    return mean - spread, mean + spread

@@ -1,99 +1,151 @@
-"""A function of space and time: slices, their spectra, the field and its error."""
+"""A function of space and time, and its approximation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from laaf_lightning.figures.canvas import COLOURS, Array, check_shape, new_figure, spectrum
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures.drawable import Array, check_array
+from laaf_lightning.figures.spectrum import draw_spectra, is_equispaced
+from laaf_lightning.figures.style import EXACT, PREDICTION, add_grid, legend_above, log_limits, new_figure, symbol
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
+_PANEL, _MAP = (3.2, 3.4), (6.8, 3.6)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class SpaceTimeData:
-    """A solution on a grid of space and time, as in Figs. 7 and 8 of Jagtap et al. 2020.
+    """A solution u(x, t) on a grid, predicted and exact, as in Figs. 7 and 8 of Jagtap et al. (2020).
 
     Attributes:
-        x: equispaced positions, (Nx,).
-        t: times, (Nt,).
-        prediction: û, (Nt, Nx).
-        exact: u, (Nt, Nx), or None.
-        slice_times: times at which slices are drawn; the nearest of `t` is taken.
-        max_frequency: highest index that the spectra show.
+        x: first coordinate in rising order, shape (Nx,).
+        t: second coordinate in rising order, shape (Nt,).
+        prediction: û, shape (Nt, Nx).
+        exact: u, shape (Nt, Nx), or None if it is not known.
+        coordinates: names of the two coordinates.
+        slice_times: the values of t at which slices are taken; the nearest grid lines are shown.
+        max_index: largest index of the spectrum that is shown.
+
+    Raises:
+        ConfigurationError: for arrays whose shapes do not match, no slice, or a `max_index` below 1.
+
+    Example:
+        >>> x, t = np.linspace(-1, 1, 64), np.linspace(0, 1, 11)
+        >>> wave = np.sin(np.pi * (x - t[:, None]))
+        >>> sorted(SpaceTimeData(x, t, wave).figures())
+        ['field', 'slices', 'spectrum']
     """
 
     x: Array
     t: Array
     prediction: Array
     exact: Array | None = None
-    slice_times: tuple[float, ...] = (0.25, 0.5, 0.75)
-    max_frequency: int = 20
+    coordinates: tuple[str, str] = ("x", "t")
+    slice_times: Sequence[float] = (0.25, 0.5, 0.75)
+    max_index: int = 50
 
     def __post_init__(self) -> None:
-        check_shape("x", self.x, (None,))
-        check_shape("t", self.t, (None,))
-        check_shape("prediction", self.prediction, (len(self.t), len(self.x)))
+        check_array("x", self.x, {"Nx": None})
+        check_array("t", self.t, {"Nt": None})
+        shape = {"Nt": len(self.t), "Nx": len(self.x)}
+        check_array("prediction", self.prediction, shape)
         if self.exact is not None:
-            check_shape("exact", self.exact, (len(self.t), len(self.x)))
+            check_array("exact", self.exact, shape)
+        if len(self.slice_times) == 0:
+            raise ConfigurationError("slice_times is empty: expected at least one time")
+        if self.max_index < 1:
+            raise ConfigurationError(f"max_index={self.max_index} must be >= 1")
 
     def figures(self) -> dict[str, Figure]:
-        """Draw ``"slices"``, ``"spectrum"``, ``"field"`` and, with an exact solution, ``"error"``.
+        """Draw slices, spectra and colour maps.
 
         Returns:
-            The figures by name.
+            ``"slices"`` (û and u over x at the slice times), ``"spectrum"`` (of these slices, only on an equispaced
+            grid), ``"field"`` (û over t and x) and, where u is known, ``"error"`` (|û − u| over t and x,
+            logarithmic).
         """
-        drawn = {"slices": self._slices(), "spectrum": self._spectra(), "field": self._field()}
-        return drawn if self.exact is None else {**drawn, "error": self._error(self.exact)}
+        figures = {"slices": self._slices(), "field": self._field()}
+        if is_equispaced(self.x):
+            figures["spectrum"] = self._spectrum()
+        if self.exact is not None:
+            figures["error"] = self._error(self.exact)
+        return figures
 
-    def _rows(self) -> list[int]:
-        return [int(np.abs(self.t - time).argmin()) for time in self.slice_times]
+    def slice_indices(self) -> list[int]:
+        """Find the grid lines nearest to the slice times, each once.
+
+        Returns:
+            Indices into `t`.
+
+        Example:
+            >>> t = np.array([0.0, 0.2, 0.6, 1.0])
+            >>> SpaceTimeData(np.zeros(1), t, np.zeros((4, 1))).slice_indices()
+            [1, 2]
+        """
+        return list(dict.fromkeys(int(np.abs(self.t - time).argmin()) for time in self.slice_times))
 
     def _slices(self) -> Figure:
-        figure = new_figure(3.4 * len(self.slice_times), 3.2)
-        for i, row in enumerate(self._rows()):
-            axes = figure.add_subplot(1, len(self.slice_times), i + 1, xlabel="x", title=f"t = {self.t[row]:g}")
+        indices = self.slice_indices()
+        space, time = map(symbol, self.coordinates)
+        figure, panels = new_figure(columns=len(indices), panel=_PANEL, share=True)
+        for axes, i in zip(panels, indices, strict=True):
             if self.exact is not None:
-                axes.plot(self.x, self.exact[row], color="black", label="exact")
-            axes.plot(self.x, self.prediction[row], "--", color=COLOURS[1], label="prediction")
-            if i == 0:
-                axes.set_ylabel("u(x, t)")
-                axes.legend()
+                axes.plot(self.x, self.exact[i], **EXACT)
+            axes.plot(self.x, self.prediction[i], **PREDICTION)
+            axes.set_title(f"{time} = {self.t[i]:.4g}", fontsize="medium")
+            axes.set_xlabel(space)
+            axes.margins(x=0)
+            add_grid(axes)
+        panels[0].set_ylabel("$u$")
+        legend_above(figure, panels[0])
         return figure
 
-    def _spectra(self) -> Figure:
-        figure = new_figure(3.4 * len(self.slice_times), 3.2)
-        shown = slice(self.max_frequency + 1)
-        for i, row in enumerate(self._rows()):
-            title = f"t = {self.t[row]:g}"
-            axes = figure.add_subplot(1, len(self.slice_times), i + 1, xlabel="frequency index", title=title)
-            if self.exact is not None:
-                axes.plot(spectrum(self.exact[row])[shown], "o-", color="black", label="exact")
-            axes.plot(spectrum(self.prediction[row])[shown], "x--", color=COLOURS[1], label="prediction")
-            if i == 0:
-                axes.set_ylabel("|DFT of u| / N")
-                axes.legend()
+    def _spectrum(self) -> Figure:
+        indices = self.slice_indices()
+        time = symbol(self.coordinates[1])
+        figure, panels = new_figure(columns=len(indices), panel=_PANEL, share=True)
+        for axes, i in zip(panels, indices, strict=True):
+            exact = [] if self.exact is None else [(self.exact[i], EXACT)]
+            draw_spectra(axes, [*exact, (self.prediction[i], PREDICTION)], self.max_index)
+            axes.set_title(f"{time} = {self.t[i]:.4g}", fontsize="medium")
+        panels[0].set_ylabel(r"amplitude $|\hat{u}_k|$")
+        legend_above(figure, panels[0])
         return figure
 
     def _field(self) -> Figure:
-        figure = new_figure(6.4, 3.6)
-        axes = figure.add_subplot(xlabel="t", ylabel="x")
-        mesh = axes.pcolormesh(self.t, self.x, self.prediction.T, shading="nearest", cmap="RdBu_r", rasterized=True)
-        figure.colorbar(mesh, ax=axes, label="û(x, t)")
-        return figure
+        from matplotlib.colors import Normalize  # noqa: PLC0415  # a slow import that only drawing needs
+
+        finite = self.prediction[np.isfinite(self.prediction)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+        if low < 0 < high:
+            reach = max(-low, high)
+            return self._map(self.prediction, "$u$", "RdBu_r", Normalize(-reach, reach))
+        return self._map(self.prediction, "$u$", "viridis", Normalize(low, high))
 
     def _error(self, exact: Array) -> Figure:
-        from matplotlib.colors import LogNorm  # noqa: PLC0415
+        from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  # a slow import that only drawing needs
 
-        figure = new_figure(6.4, 3.6)
-        axes = figure.add_subplot(xlabel="t", ylabel="x")
         error = np.abs(self.prediction - exact)
-        top = max(float(error.max()), 1e-300)
-        norm = LogNorm(top * 1e-4, top)
-        shown = np.maximum(error, top * 1e-4)
-        mesh = axes.pcolormesh(self.t, self.x, shown.T, shading="nearest", norm=norm, cmap="viridis", rasterized=True)
-        figure.colorbar(mesh, ax=axes, label="|u − û|")
+        label = r"$|u - u_\mathrm{exact}|$"
+        if (limits := log_limits([error], decades=5)) is None:
+            return self._map(error, label, "magma", Normalize(0, 1))
+        return self._map(error, label, "magma", LogNorm(*limits, clip=True))
+
+    def _map(self, values: Array, label: str, colours: str, norm: Normalize) -> Figure:
+        """Draw a colour map over (t, x), the slices marked."""
+        figure, (axes,) = new_figure(panel=_MAP)
+        mesh = axes.pcolormesh(self.t, self.x, values.T, cmap=colours, norm=norm, shading="nearest", rasterized=True)
+        for i in self.slice_indices():
+            axes.axvline(self.t[i], color="0.5", linewidth=0.8, linestyle=":")
+        space, time = map(symbol, self.coordinates)
+        axes.set_xlabel(time)
+        axes.set_ylabel(space)
+        figure.colorbar(mesh, ax=axes, label=label, pad=0.02)
         return figure

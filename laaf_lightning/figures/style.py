@@ -1,0 +1,102 @@
+"""The look that all figures share: layout, colours safe for colour-blind readers, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from laaf_lightning.figures.drawable import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's palette, without yellow, which is faint on white.
+PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+EXACT: dict[str, Any] = {"color": "#000000", "linewidth": 1.2, "label": "exact"}
+PREDICTION: dict[str, Any] = {"color": "#D55E00", "linewidth": 1.6, "linestyle": (0, (4, 1.5)), "label": "prediction"}
+_DPI = 100
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, *, panel: tuple[float, float], share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure with a grid of panels, without pyplot.
+
+    Args:
+        rows: rows of panels.
+        columns: columns of panels.
+        panel: width and height of one panel, inches.
+        share: whether all panels have the same limits, with labels on the outer ones only.
+
+    Returns:
+        The figure and its axes, row by row.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415  # a slow import that only drawing needs
+
+    size = (panel[0] * columns, panel[1] * rows)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False)
+    return figure, list(axes.flat)
+
+
+def add_grid(axes: Axes) -> None:
+    """Put a faint grid behind the lines.
+
+    Args:
+        axes: the panel.
+    """
+    axes.grid(visible=True, color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def legend_above(figure: Figure, axes: Axes) -> None:
+    """Put the legend of one panel above all panels, in one row, where it hides no line.
+
+    Args:
+        figure: the figure.
+        axes: the panel whose lines are named.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+
+
+def symbol(name: str) -> str:
+    """Write a coordinate's name as mathematics if it is a single letter.
+
+    Args:
+        name: for example ``"x"``.
+
+    Returns:
+        Text for a label.
+
+    Example:
+        >>> symbol("x"), symbol("time")
+        ('$x$', 'time')
+    """
+    return f"${name}$" if len(name) == 1 and name.isalpha() else name
+
+
+def log_limits(values: Sequence[Array], decades: float) -> tuple[float, float] | None:
+    """Choose limits of a logarithmic axis, so that rounding errors and zeros do not stretch it.
+
+    Args:
+        values: arrays to be shown, any shapes.
+        decades: how far below the largest value the axis reaches at most.
+
+    Returns:
+        Lower and upper limit with a margin, or None where no value is positive and finite.
+
+    Example:
+        >>> low, high = log_limits([np.array([0.0, 1e-17, 0.1, 10.0])], decades=6)
+        >>> round(low, 12), round(high, 12)
+        (5e-06, 20.0)
+    """
+    flat = np.concatenate([np.ravel(value) for value in values])
+    positive = flat[np.isfinite(flat) & (flat > 0)]
+    if positive.size == 0:
+        return None
+    largest = float(positive.max())
+    return max(float(positive.min()), largest * 10.0**-decades) / 2, largest * 2

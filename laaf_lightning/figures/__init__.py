@@ -1,5 +1,6 @@
 """Arrays in, matplotlib figures out: one way to draw, for TensorBoard and for papers alike."""
 
+from laaf_lightning.figures.canvas import image_of as image_of
 from laaf_lightning.figures.classification import ClassificationData as ClassificationData
 from laaf_lightning.figures.drawable import Drawable as Drawable
 from laaf_lightning.figures.losses import LossCurves as LossCurves

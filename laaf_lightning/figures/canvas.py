@@ -1,75 +1,118 @@
-"""What all figures share: size, colours, checks of arrays."""
+"""The look that all figures share: layout, colours safe for colour-blind readers, axes, labels."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures.drawable import Array
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[Any]
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe & Ito's colours, told apart with every common colour blindness."""
-
-
-class Drawable(Protocol):
-    """Arrays that know how they are drawn."""
-
-    def figures(self) -> dict[str, Figure]:
-        """Return the figures by name."""
-        ...
+# Okabe & Ito's palette, without yellow, which is faint on white.
+PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+EXACT: dict[str, Any] = {"color": "#000000", "linewidth": 1.2, "label": "exact"}
+PREDICTION: dict[str, Any] = {"color": "#D55E00", "linewidth": 1.6, "linestyle": (0, (4, 1.5)), "label": "prediction"}
+_DPI = 100
 
 
-def new_figure(width: float = 6.4, height: float = 4.2) -> Figure:
-    """Make an empty figure that belongs to no global state.
+def new_figure(
+    rows: int = 1, columns: int = 1, *, panel: tuple[float, float], share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure with a grid of panels, without pyplot.
 
     Args:
-        width: inches.
-        height: inches.
+        rows: rows of panels.
+        columns: columns of panels.
+        panel: width and height of one panel, inches.
+        share: whether all panels have the same limits, with labels on the outer ones only.
 
     Returns:
-        The figure.
+        The figure and its axes, row by row.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415  # drawing alone pays for the import
+    from matplotlib.figure import Figure  # noqa: PLC0415  # a slow import that only drawing needs
 
-    return Figure(figsize=(width, height), layout="constrained")
+    size = (panel[0] * columns, panel[1] * rows)
+    figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False)
+    return figure, list(axes.flat)
 
 
-def check_shape(name: str, array: Array, expected: tuple[int | None, ...]) -> None:
-    """Raise unless an array has the expected shape.
+def add_grid(axes: Axes) -> None:
+    """Put a faint grid behind the lines.
 
     Args:
-        name: of the argument, for the error.
-        array: what was given.
-        expected: sizes; None accepts any.
-
-    Raises:
-        ConfigurationError: if it has another one.
+        axes: the panel.
     """
-    fits = array.ndim == len(expected) and all(
-        want in {None, size} for want, size in zip(expected, array.shape, strict=True)
-    )
-    if not fits:
-        shape = ", ".join("any" if size is None else str(size) for size in expected)
-        raise ConfigurationError(f"{name} has shape {array.shape}, expected ({shape})")
+    axes.grid(visible=True, color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
-def spectrum(values: Array) -> Array:
-    """Return the magnitudes of the discrete Fourier transform of real samples on an equispaced grid.
+def legend_above(figure: Figure, axes: Axes) -> None:
+    """Put the legend of one panel above all panels, in one row, where it hides no line.
 
     Args:
-        values: (N,).
+        figure: the figure.
+        axes: the panel whose lines are named.
+    """
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+
+
+def symbol(name: str) -> str:
+    """Write a coordinate's name as mathematics if it is a single letter.
+
+    Args:
+        name: for example ``"x"``.
 
     Returns:
-        (N // 2 + 1,), divided by N.
+        Text for a label.
+
+    Example:
+        >>> symbol("x"), symbol("time")
+        ('$x$', 'time')
     """
-    return np.asarray(np.abs(np.fft.rfft(values)) / len(values))
+    return f"${name}$" if len(name) == 1 and name.isalpha() else name
+
+
+def make_logarithmic(axes: Axes, values: Sequence[Array], decades: float) -> None:
+    """Make the vertical axis logarithmic where there is something to show on it; values <= 0 leave gaps.
+
+    Args:
+        axes: the panel.
+        values: the arrays shown.
+        decades: how far below the largest value the axis reaches at most.
+    """
+    if (limits := log_limits(values, decades)) is not None:
+        axes.set_yscale("log")
+        axes.set_ylim(*limits)
+
+
+def log_limits(values: Sequence[Array], decades: float) -> tuple[float, float] | None:
+    """Choose limits of a logarithmic axis, so that rounding errors and zeros do not stretch it.
+
+    Args:
+        values: arrays to be shown, any shapes.
+        decades: how far below the largest value the axis reaches at most.
+
+    Returns:
+        Lower and upper limit with a margin, or None where no value is positive and finite.
+
+    Example:
+        >>> low, high = log_limits([np.array([0.0, 1e-17, 0.1, 10.0])], decades=6)
+        >>> round(low, 12), round(high, 12)
+        (5e-06, 20.0)
+    """
+    flat = np.concatenate([np.ravel(value) for value in values])
+    positive = flat[np.isfinite(flat) & (flat > 0)]
+    if positive.size == 0:
+        return None
+    largest = float(positive.max())
+    return max(float(positive.min()), largest * 10.0**-decades) / 2, largest * 2
 
 
 def image_of(figure: Figure) -> Array:
@@ -79,9 +122,13 @@ def image_of(figure: Figure) -> Array:
         figure: any figure.
 
     Returns:
-        (height, width, 3), uint8.
+        Red, green and blue, uint8, shape (height, width, 3) with the figure's size in inches times its dpi.
+
+    Example:
+        >>> image_of(new_figure(panel=(2, 1))[0]).shape
+        (100, 200, 3)
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  # as above
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

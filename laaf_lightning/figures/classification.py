@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures.canvas import new_figure
 from laaf_lightning.figures.drawable import Array, check_array
-from laaf_lightning.figures.style import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures.canvas import PALETTE, add_grid, make_logarithmic, new_figure
 from laaf_lightning.figures.drawable import Array, check_array
-from laaf_lightning.figures.style import PALETTE, add_grid, log_limits, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ class LossCurves:
     Example:
         >>> epochs = np.arange(50)
         >>> list(LossCurves({"fixed": (epochs, np.exp(-epochs)[None])}, step_name="epoch").figures())
-        ['loss']
+        ["losses"]
     """
 
     curves: Mapping[str, tuple[Array, Array]]
@@ -51,10 +51,9 @@ class LossCurves:
         """Draw mean and band over the steps, logarithmic.
 
         Returns:
-            ``"loss"``: the mean over runs and, with at least two runs, the band mean ± 2 sample standard deviations.
+            ``"losses"``: the mean over runs and, with at least two runs, the band mean ± 2 sample standard deviations.
         """
         figure, (axes,) = new_figure(panel=(6.4, 4.0))
-        axes.set_yscale("log", nonpositive="clip")
         shown = []
         for i, (label, (steps, losses)) in enumerate(self.curves.items()):
             colour = PALETTE[i % len(PALETTE)]
@@ -67,14 +66,13 @@ class LossCurves:
                 axes.fill_between(steps, lower, upper, color=colour, alpha=0.2, linewidth=0)
                 # A lower edge at or below zero has no place on this axis: the run's own smallest loss bounds it.
                 shown += [upper, np.where(lower > 0, lower, losses.min(axis=0))]
-        if (limits := log_limits(shown, decades=12)) is not None:
-            axes.set_ylim(*limits)
+        make_logarithmic(axes, shown, decades=12)
         axes.margins(x=0)
         axes.set_xlabel(self.step_name)
         axes.set_ylabel(self.loss_name)
         add_grid(axes)
         axes.legend(fontsize="small")
-        return {"loss": figure}
+        return {"losses": figure}
 
 
 def band(losses: Array) -> tuple[Array, Array]:
@@ -88,8 +86,9 @@ def band(losses: Array) -> tuple[Array, Array]:
 
     Example:
         >>> lower, upper = band(np.array([[1.0], [3.0]]))
-        >>> (2 - lower.item()) ** 2, (upper.item() - 2) ** 2
-        (8.0..., 8.0...)
+        >>> round((2 - lower.item()) ** 2, 9), round((upper.item() - 2) ** 2, 9)
+        (8.0, 8.0)
     """
-    mean, spread = losses.mean(axis=0), 2 * losses.std(axis=0, ddof=1)
-    return mean - spread, mean + spread
+    with np.errstate(invalid="ignore"):  # a diverged run has no band: NaN
+        mean, spread = losses.mean(axis=0), 2 * losses.std(axis=0, ddof=1)
+        return mean - spread, mean + spread

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures.canvas import (
+    EXACT,
+    PALETTE,
+    PREDICTION,
+    add_grid,
+    legend_above,
+    make_logarithmic,
+    new_figure,
+)
 from laaf_lightning.figures.drawable import Array, check_array
 from laaf_lightning.figures.spectrum import draw_spectra, is_equispaced
-from laaf_lightning.figures.style import EXACT, PALETTE, PREDICTION, add_grid, legend_above, log_limits, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,10 +36,10 @@ class RegressionData:
         x: the grid in rising order, shape (N,).
         exact: u on the grid, shape (N,).
         prediction: û on the grid, shape (N,); or several of them by label, for example by iteration.
-        max_index: largest index of the spectrum that is shown.
+        max_frequency: highest index k of the spectrum that is shown.
 
     Raises:
-        ConfigurationError: for arrays whose shapes do not match, or a `max_index` below 1.
+        ConfigurationError: for arrays whose shapes do not match, or a `max_frequency` below 1.
 
     Example:
         >>> x = np.linspace(-3, 3, 100)
@@ -42,7 +50,7 @@ class RegressionData:
     x: Array
     exact: Array
     prediction: Array | Mapping[str, Array]
-    max_index: int = 50
+    max_frequency: int = 50
 
     def __post_init__(self) -> None:
         check_array("x", self.x, {"N": None})
@@ -54,8 +62,8 @@ class RegressionData:
                 check_array(f"prediction[{label!r}]", prediction, {"N": len(self.x)})
         else:
             check_array("prediction", self.prediction, {"N": len(self.x)})
-        if self.max_index < 1:
-            raise ConfigurationError(f"max_index={self.max_index} must be >= 1")
+        if self.max_frequency < 1:
+            raise ConfigurationError(f"max_frequency={self.max_frequency} must be >= 1")
 
     def figures(self) -> dict[str, Figure]:
         """Draw solution, spectrum and error.
@@ -97,7 +105,7 @@ class RegressionData:
     def _spectrum(self) -> Figure:
         figure, panels = self._panels()
         for axes, prediction in panels:
-            draw_spectra(axes, [(self.exact, EXACT), (prediction, PREDICTION)], self.max_index)
+            draw_spectra(axes, [(self.exact, EXACT), (prediction, PREDICTION)], self.max_frequency)
         panels[0][0].set_ylabel(r"amplitude $|\hat{u}_k|$")
         legend_above(figure, panels[0][0])
         return figure
@@ -106,9 +114,8 @@ class RegressionData:
         figure, (axes,) = new_figure(panel=_SINGLE_PANEL)
         errors = {label: np.abs(prediction - self.exact) for label, prediction in self._labelled.items()}
         for i, (label, error) in enumerate(errors.items()):
-            axes.semilogy(self.x, error, color=PALETTE[i % len(PALETTE)], linewidth=1.1, label=label)
-        if (limits := log_limits(list(errors.values()), decades=8)) is not None:
-            axes.set_ylim(*limits)
+            axes.plot(self.x, error, color=PALETTE[i % len(PALETTE)], linewidth=1.1, label=label)
+        make_logarithmic(axes, list(errors.values()), decades=8)
         axes.set_xlabel("$x$")
         axes.set_ylabel(r"$|u(x) - u_\mathrm{exact}(x)|$")
         axes.margins(x=0)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures.canvas import EXACT, PREDICTION, add_grid, legend_above, log_limits, new_figure, symbol
 from laaf_lightning.figures.drawable import Array, check_array
 from laaf_lightning.figures.spectrum import draw_spectra, is_equispaced
-from laaf_lightning.figures.style import EXACT, PREDICTION, add_grid, legend_above, log_limits, new_figure, symbol
 
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize
@@ -31,10 +31,10 @@ class SpaceTimeData:
         exact: u, shape (Nt, Nx), or None if it is not known.
         coordinates: names of the two coordinates.
         slice_times: the values of t at which slices are taken; the nearest grid lines are shown.
-        max_index: largest index of the spectrum that is shown.
+        max_frequency: highest index k of the spectrum that is shown.
 
     Raises:
-        ConfigurationError: for arrays whose shapes do not match, no slice, or a `max_index` below 1.
+        ConfigurationError: for arrays whose shapes do not match, no slice, or a `max_frequency` below 1.
 
     Example:
         >>> x, t = np.linspace(-1, 1, 64), np.linspace(0, 1, 11)
@@ -49,7 +49,7 @@ class SpaceTimeData:
     exact: Array | None = None
     coordinates: tuple[str, str] = ("x", "t")
     slice_times: Sequence[float] = (0.25, 0.5, 0.75)
-    max_index: int = 50
+    max_frequency: int = 50
 
     def __post_init__(self) -> None:
         check_array("x", self.x, {"Nx": None})
@@ -60,8 +60,8 @@ class SpaceTimeData:
             check_array("exact", self.exact, shape)
         if len(self.slice_times) == 0:
             raise ConfigurationError("slice_times is empty: expected at least one time")
-        if self.max_index < 1:
-            raise ConfigurationError(f"max_index={self.max_index} must be >= 1")
+        if self.max_frequency < 1:
+            raise ConfigurationError(f"max_frequency={self.max_frequency} must be >= 1")
 
     def figures(self) -> dict[str, Figure]:
         """Draw slices, spectra and colour maps.
@@ -113,7 +113,7 @@ class SpaceTimeData:
         figure, panels = new_figure(columns=len(indices), panel=_PANEL, share=True)
         for axes, i in zip(panels, indices, strict=True):
             exact = [] if self.exact is None else [(self.exact[i], EXACT)]
-            draw_spectra(axes, [*exact, (self.prediction[i], PREDICTION)], self.max_index)
+            draw_spectra(axes, [*exact, (self.prediction[i], PREDICTION)], self.max_frequency)
             axes.set_title(f"{time} = {self.t[i]:.4g}", fontsize="medium")
         panels[0].set_ylabel(r"amplitude $|\hat{u}_k|$")
         legend_above(figure, panels[0])

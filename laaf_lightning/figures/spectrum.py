@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from laaf_lightning.figures.canvas import add_grid, make_logarithmic
 from laaf_lightning.figures.drawable import Array
-from laaf_lightning.figures.style import add_grid, log_limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,23 +43,23 @@ def amplitudes(u: Array) -> Array:
         >>> amplitudes(2 * np.cos(2 * np.pi * x)).round(12).tolist()
         [0.0, 1.0, 0.0, 0.0, 0.0]
     """
-    transformed: Array = np.abs(np.fft.rfft(u.astype(np.float64))) / u.shape[-1]
+    with np.errstate(invalid="ignore"):  # a diverged run has no spectrum: NaN
+        transformed: Array = np.abs(np.fft.rfft(u.astype(np.float64))) / u.shape[-1]
     return transformed
 
 
-def draw_spectra(axes: Axes, functions: Sequence[tuple[Array, dict[str, Any]]], max_index: int) -> None:
+def draw_spectra(axes: Axes, functions: Sequence[tuple[Array, dict[str, Any]]], max_frequency: int) -> None:
     """Draw spectra on a logarithmic axis over the low indices.
 
     Args:
         axes: the panel.
         functions: (u of shape (N,), style of its line) pairs.
-        max_index: largest index shown.
+        max_frequency: largest index shown.
     """
-    shown = [amplitudes(u)[: max_index + 1] for u, _ in functions]
+    shown = [amplitudes(u)[: max_frequency + 1] for u, _ in functions]
     for amplitude, (_, style) in zip(shown, functions, strict=True):
-        axes.semilogy(np.arange(len(amplitude)), amplitude, **style)
-    if (limits := log_limits(shown, _DECADES)) is not None:
-        axes.set_ylim(*limits)
-    axes.set_xlim(0, max(len(amplitude) for amplitude in shown) - 1 or 1)
+        axes.plot(np.arange(len(amplitude)), amplitude, **style)
+    make_logarithmic(axes, shown, _DECADES)
+    axes.margins(x=0)
     axes.set_xlabel("index $k$")
     add_grid(axes)

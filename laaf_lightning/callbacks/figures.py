@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
+from pytorch_lightning.utilities.seed import isolate_rng
 
 from laaf_lightning.callbacks.slope_statistics import tensorboard_writers
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures import image_of
+from laaf_lightning.figures import Drawable, image_of
 
 
 class FigureCallback(Callback):
     """Draw what a module's ``figure_data()`` offers.
 
-    ``figure_data() -> dict[str, Drawable]`` maps a prefix to arrays that know how they are drawn (see
-    `laaf_lightning.figures`); a module without the method is left alone. Figures go to every TensorBoard logger
-    during fit, after a validation, and at the end of fit and test also to PNG files in ``<log_dir>/figures``.
+    ``figure_data() -> Mapping[str, Drawable]`` maps a prefix to arrays that know how they are drawn (see
+    `laaf_lightning.figures`), and nothing while there is nothing to draw; a module without the method is left alone.
+    It is called on every rank, in eval mode, without gradients, and its random numbers do not move the training's.
+    Figures go to every TensorBoard logger as ``<prefix>/<name>``: during fit after a validation, and at the end of
+    fit, of a validation on its own and of test. At these ends they are also saved, as PNG files
+    ``<log_dir>/figures/<prefix>_<name>.png`` of the first logger; without a logger nothing is saved. A failure to
+    draw is a warning and costs the picture, not the run.
 
     Args:
         every_n_steps: fewest optimiser steps between drawings during fit; None draws at the end only.
-        dpi: resolution of the PNG files.
+        dpi: resolution of the PNG files, dots per inch.
 
     Raises:
         ConfigurationError: if `every_n_steps` or `dpi` is less than 1.
+
+    Example:
+        >>> FigureCallback(every_n_steps=500).dpi
+        150
     """
 
-    def __init__(self, every_n_steps: int | None = 1000, dpi: int = 120) -> None:
+    def __init__(self, every_n_steps: int | None = 1000, dpi: int = 150) -> None:
         if every_n_steps is not None and every_n_steps < 1:
             raise ConfigurationError(f"every_n_steps={every_n_steps} must be >= 1, or null to draw at the end only")
         if dpi < 1:
@@ -39,15 +48,17 @@ class FigureCallback(Callback):
         self.dpi = dpi
         self._drawn_at = 0
 
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start counting steps."""
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count steps from here, which after a resume is not zero."""
         self._drawn_at = trainer.global_step
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw for TensorBoard, if it is time."""
-        if trainer.sanity_checking or trainer.state.fn != "fit" or self.every_n_steps is None:
+        """Draw: during fit for TensorBoard and if it is time, on its own always."""
+        if trainer.sanity_checking:
             return
-        if trainer.global_step - self._drawn_at >= self.every_n_steps:
+        if trainer.state.fn != "fit":
+            self._draw(trainer, pl_module, save=True)
+        elif self.every_n_steps is not None and trainer.global_step - self._drawn_at >= self.every_n_steps:
             self._drawn_at = trainer.global_step
             self._draw(trainer, pl_module, save=False)
 
@@ -60,33 +71,51 @@ class FigureCallback(Callback):
         self._draw(trainer, pl_module, save=True)
 
     def _draw(self, trainer: Trainer, module: LightningModule, *, save: bool) -> None:
-        """Draw on all ranks (the data may need them), write on rank zero; a failure costs the picture, not the run."""
-        if getattr(trainer, "fast_dev_run", False) or not callable(getattr(module, "figure_data", None)):
+        """Collect the data on all ranks (they may need each other), draw and write on rank zero."""
+        if not callable(getattr(module, "figure_data", None)) or getattr(trainer, "fast_dev_run", False):
             return
-        folder = Path(trainer.log_dir) / "figures" if save and trainer.log_dir else None
-        try:
-            for name, figure in _figures(module):
-                if not trainer.is_global_zero:
-                    continue
-                for writer in tensorboard_writers(trainer.loggers):
-                    writer.add_image(name, image_of(figure), trainer.global_step, dataformats="HWC")
-                if folder is not None:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    figure.savefig(folder / f"{name.replace('/', '_')}.png", dpi=self.dpi)
-        except Exception as error:  # whatever a user's drawing does, the training run is worth more
-            rank_zero_warn(f"figures of {type(module).__name__} could not be drawn: {type(error).__name__}: {error}")
+        log_dir = trainer.log_dir if save and trainer.loggers else None  # a broadcast: on all ranks
+        folder = None if log_dir is None else Path(log_dir) / "figures"
+        with _warning_instead_of_error(f"figure_data() of {type(module).__name__}"):
+            data = _figure_data(module)
+            if not trainer.is_global_zero:
+                return
+            for prefix, drawable in data.items():
+                with _warning_instead_of_error(f"drawing {prefix!r}"):
+                    self._write(trainer, prefix, drawable, folder)
+
+    def _write(self, trainer: Trainer, prefix: str, drawable: Drawable, folder: Path | None) -> None:
+        writers = tensorboard_writers(trainer.loggers)
+        if not writers and folder is None:
+            return
+        for name, figure in drawable.figures().items():
+            for writer in writers:
+                writer.add_image(f"{prefix}/{name}", image_of(figure), trainer.global_step, dataformats="HWC")
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                figure.savefig(folder / f"{prefix}_{name}.png".replace("/", "_"), dpi=self.dpi)
 
 
-def _figures(module: LightningModule) -> Iterator[tuple[str, Any]]:
-    """Yield ``prefix/name`` and figure, with the module in eval mode and without gradients."""
+def _figure_data(module: LightningModule) -> Mapping[str, Drawable]:
+    """Call ``figure_data()`` so that it leaves no trace: modes and random state are as before.
+
+    Lightning validates in inference mode, where a module that draws derivatives could not ask for them; it is left.
+    """
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
-        with torch.no_grad():
-            data = module.figure_data()  # type: ignore[operator]
+        with isolate_rng(), torch.inference_mode(mode=False), torch.no_grad():
+            data: Mapping[str, Drawable] = module.figure_data()  # type: ignore[operator]
+            return data
     finally:
-        for part, mode in modes.items():
-            part.training = mode
-    for prefix, drawable in data.items():
-        for name, figure in drawable.figures().items():
-            yield f"{prefix}/{name}", figure
+        for part, training in modes.items():
+            part.training = training
+
+
+@contextmanager
+def _warning_instead_of_error(what: str) -> Iterator[None]:
+    """Warn about any exception: hours of training are worth more than a picture."""
+    try:
+        yield
+    except Exception as error:
+        rank_zero_warn(f"no figures: {what} failed with {type(error).__name__}: {error}")

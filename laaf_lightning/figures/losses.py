@@ -52,6 +52,7 @@ class LossCurves:
 
         Returns:
             ``"losses"``: the mean over runs and, with at least two runs, the band mean ± 2 sample standard deviations.
+            Where its lower edge is <= 0, which a logarithmic axis cannot show, the band ends at the runs' smallest loss.
         """
         figure, (axes,) = new_figure(panel=(6.4, 4.0))
         shown = []
@@ -63,9 +64,9 @@ class LossCurves:
             axes.plot(steps, mean, color=colour, linewidth=1.5, linestyle=style, label=label)
             if len(losses) > 1:
                 lower, upper = band(losses)
+                lower = np.where(lower > 0, lower, losses.min(axis=0))
                 axes.fill_between(steps, lower, upper, color=colour, alpha=0.2, linewidth=0)
-                # A lower edge at or below zero has no place on this axis: the run's own smallest loss bounds it.
-                shown += [upper, np.where(lower > 0, lower, losses.min(axis=0))]
+                shown += [lower, upper]
         make_logarithmic(axes, shown, decades=12)
         axes.margins(x=0)
         axes.set_xlabel(self.step_name)

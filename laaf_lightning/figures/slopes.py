@@ -71,7 +71,7 @@ class SlopeHistory:
         for name, slope, colour in zip(self._names, self.mean.T, self._colours(), strict=True):
             axes.plot(self.steps, slope, color=colour, linewidth=1.5, label=name)
         self._label(axes)
-        axes.set_ylabel("slope $n a$")
+        axes.set_ylabel(r"slope $n \cdot a$")
         columns = math.ceil(len(self._names) / 12)
         figure.legend(loc="outside right upper", ncols=columns, frameon=False, fontsize="small")
         return figure
@@ -94,7 +94,7 @@ class SlopeHistory:
         for axes in panels[max(0, layers - columns) : layers]:
             axes.xaxis.set_tick_params(labelbottom=True)
             axes.set_xlabel("iteration")
-        figure.supylabel(r"slope $n a$, mean $\pm$ std", fontsize="medium")
+        figure.supylabel(r"slope $n \cdot a$, mean $\pm$ std", fontsize="medium")
         return figure
 
     def _label(self, axes: Axes) -> None:

@@ -126,8 +126,8 @@ class SpaceTimeData:
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         if low < 0 < high:
             reach = max(-low, high)
-            return self._map(self.prediction, "$u$", "RdBu_r", Normalize(-reach, reach))
-        return self._map(self.prediction, "$u$", "viridis", Normalize(low, high))
+            return self._map(self.prediction, "$u$, prediction", "RdBu_r", Normalize(-reach, reach))
+        return self._map(self.prediction, "$u$, prediction", "viridis", Normalize(low, high))
 
     def _error(self, exact: Array) -> Figure:
         from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  # a slow import that only drawing needs

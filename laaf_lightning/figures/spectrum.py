@@ -13,7 +13,7 @@ from laaf_lightning.figures.drawable import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DECADES = 6
+_DECADES = 5
 
 
 def is_equispaced(x: Array) -> bool:
@@ -58,8 +58,10 @@ def draw_spectra(axes: Axes, functions: Sequence[tuple[Array, dict[str, Any]]], 
     """
     shown = [amplitudes(u)[: max_frequency + 1] for u, _ in functions]
     for amplitude, (_, style) in zip(shown, functions, strict=True):
-        axes.plot(np.arange(len(amplitude)), amplitude, **style)
-    make_logarithmic(axes, shown, _DECADES)
+        axes.plot(np.arange(len(amplitude)), amplitude, marker=".", markersize=4, **style)
+    # The mean, k = 0, is often zero but for rounding: it must not stretch the axis downwards.
+    largest = np.array([amplitude.max() for amplitude in shown])
+    make_logarithmic(axes, [largest, *(amplitude[1:] for amplitude in shown)], _DECADES)
     axes.margins(x=0)
     axes.set_xlabel("index $k$")
     add_grid(axes)

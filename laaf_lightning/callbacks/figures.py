@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -14,6 +15,10 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from laaf_lightning.callbacks.slope_statistics import tensorboard_writers
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable, image_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class FigureCallback(Callback):
@@ -46,11 +51,13 @@ class FigureCallback(Callback):
             raise ConfigurationError(f"dpi={dpi} must be >= 1")
         self.every_n_steps = every_n_steps
         self.dpi = dpi
-        self._drawn_at = 0
+        self._started_at = 0
+        self._shown_at: int | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count steps from here, which after a resume is not zero."""
-        self._drawn_at = trainer.global_step
+        self._started_at = trainer.global_step
+        self._shown_at = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw: during fit for TensorBoard and if it is time, on its own always."""
@@ -58,52 +65,57 @@ class FigureCallback(Callback):
             return
         if trainer.state.fn != "fit":
             self._draw(trainer, pl_module, save=True)
-        elif self.every_n_steps is not None and trainer.global_step - self._drawn_at >= self.every_n_steps:
-            self._drawn_at = trainer.global_step
-            self._draw(trainer, pl_module, save=False)
+            return
+        last = self._started_at if self._shown_at is None else self._shown_at
+        if self.every_n_steps is not None and trainer.global_step - last >= self.every_n_steps:
+            self._shown_at = trainer.global_step
+            self._draw(trainer, pl_module)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw and save."""
-        self._draw(trainer, pl_module, save=True)
+        """Save, and draw for TensorBoard unless this step's figures are there."""
+        self._draw(trainer, pl_module, show=trainer.global_step != self._shown_at, save=True)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw and save."""
         self._draw(trainer, pl_module, save=True)
 
-    def _draw(self, trainer: Trainer, module: LightningModule, *, save: bool) -> None:
+    def _draw(self, trainer: Trainer, module: LightningModule, *, show: bool = True, save: bool = False) -> None:
         """Collect the data on all ranks (they may need each other), draw and write on rank zero."""
         if not callable(getattr(module, "figure_data", None)) or getattr(trainer, "fast_dev_run", False):
             return
         log_dir = trainer.log_dir if save and trainer.loggers else None  # a broadcast: on all ranks
-        folder = None if log_dir is None else Path(log_dir) / "figures"
         with _warning_instead_of_error(f"figure_data() of {type(module).__name__}"):
             data = _figure_data(module)
             if not trainer.is_global_zero:
                 return
+            writers = tensorboard_writers(trainer.loggers) if show else []
             for prefix, drawable in data.items():
                 with _warning_instead_of_error(f"drawing {prefix!r}"):
-                    self._write(trainer, prefix, drawable, folder)
+                    figures = drawable.figures() if writers or log_dir else {}
+                    _write_events(writers, trainer.global_step, prefix, figures)
+                    if log_dir:
+                        _save(Path(log_dir) / "figures", prefix, figures, self.dpi)
 
-    def _write(self, trainer: Trainer, prefix: str, drawable: Drawable, folder: Path | None) -> None:
-        writers = tensorboard_writers(trainer.loggers)
-        if not writers and folder is None:
-            return
-        for name, figure in drawable.figures().items():
-            for writer in writers:
-                writer.add_image(f"{prefix}/{name}", image_of(figure), trainer.global_step, dataformats="HWC")
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-                figure.savefig(folder / f"{prefix}_{name}.png".replace("/", "_"), dpi=self.dpi)
+
+def _write_events(writers: list[SummaryWriter], step: int, prefix: str, figures: dict[str, Figure]) -> None:
+    for name, figure in figures.items() if writers else ():
+        image = image_of(figure)
+        for writer in writers:
+            writer.add_image(f"{prefix}/{name}", image, step, dataformats="HWC")
+
+
+def _save(folder: Path, prefix: str, figures: dict[str, Figure], dpi: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{prefix}_{name}.png".replace("/", "_"), dpi=dpi)
 
 
 def _figure_data(module: LightningModule) -> Mapping[str, Drawable]:
-    """Call ``figure_data()`` so that it leaves no trace: modes and random state are as before.
-
-    Lightning validates in inference mode, where a module that draws derivatives could not ask for them; it is left.
-    """
+    """Call ``figure_data()`` so that it leaves no trace: modes and random state are as before."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
+        # Lightning validates in inference mode, in which a module that draws derivatives could not ask for them.
         with isolate_rng(), torch.inference_mode(mode=False), torch.no_grad():
             data: Mapping[str, Drawable] = module.figure_data()  # type: ignore[operator]
             return data

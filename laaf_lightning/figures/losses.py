@@ -33,7 +33,7 @@ class LossCurves:
     Example:
         >>> epochs = np.arange(50)
         >>> list(LossCurves({"fixed": (epochs, np.exp(-epochs)[None])}, step_name="epoch").figures())
-        ["losses"]
+        ['losses']
     """
 
     curves: Mapping[str, tuple[Array, Array]]
@@ -52,7 +52,7 @@ class LossCurves:
 
         Returns:
             ``"losses"``: the mean over runs and, with at least two runs, the band mean ± 2 sample standard deviations.
-            Where its lower edge is <= 0, which a logarithmic axis cannot show, the band ends at the runs' smallest loss.
+            Where its lower edge is <= 0, which no logarithmic axis shows, the band ends at the runs' smallest loss.
         """
         figure, (axes,) = new_figure(panel=(6.4, 4.0))
         shown = []

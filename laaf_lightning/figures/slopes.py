@@ -27,22 +27,22 @@ class SlopeHistory:
     Attributes:
         steps: optimiser steps, shape (T,).
         mean: mean of n·a in each layer, shape (T, K); the slope itself for a layer with one.
-        std: population standard deviation in each layer, shape (T, K), or None where each layer has one slope.
         names: the layers' names, first layer first; None numbers them from 1.
+        std: population standard deviation in each layer, shape (T, K), or None where each layer has one slope.
 
     Raises:
         ConfigurationError: for arrays or names whose shapes do not match.
 
     Example:
         >>> steps = np.arange(0, 2000, 50)
-        >>> list(SlopeHistory(steps, 1 + steps[:, None] / [2000, 4000], names=("1", "2")).figures())
+        >>> list(SlopeHistory(steps, 1 + steps[:, None] / [2000, 4000], ("1", "2")).figures())
         ['slopes']
     """
 
     steps: Array
     mean: Array
-    std: Array | None = None
     names: Sequence[str] | None = None
+    std: Array | None = None
 
     def __post_init__(self) -> None:
         check_array("steps", self.steps, {"T": None})

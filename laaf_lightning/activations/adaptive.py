@@ -97,17 +97,22 @@ def check_scaling_factor(n: float) -> float:
     return float(n)
 
 
-def initial_slope(n: float, shape: Sequence[int] = ()) -> nn.Parameter:
+def initial_slope(n: float, shape: Sequence[int] = (), like: Tensor | None = None) -> nn.Parameter:
     """Make a slope parameter with a = 1/n everywhere, so that the activation starts as σ(z).
 
     Args:
         n: scaling factor.
         shape: shape of the slope; ``()`` is one slope for all units.
+        like: a tensor whose device the slope takes, and float64 if that is its dtype; half precision is not
+            taken over, since a slope needs more digits than an activation.
 
     Returns:
-        A trainable parameter of torch's default dtype.
+        A trainable parameter of torch's default dtype, or as `like` says.
     """
-    return nn.Parameter(torch.full(tuple(shape), 1.0 / n))
+    if like is None:
+        return nn.Parameter(torch.full(tuple(shape), 1.0 / n))
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    return nn.Parameter(torch.full(tuple(shape), 1.0 / n, dtype=dtype, device=like.device))
 
 
 class AdaptiveActivation(nn.Module):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ class AutogradField(Field):
     """u = N(x) with derivatives by ``torch.autograd.grad``, each computed once, when first asked for.
 
     One reverse pass through a derivative gives its derivatives by all coordinates. The points must not mix in
-    the network (no batch normalisation): the gradient of the sum is then the gradient at each point.
+    the network (no batch normalisation): the gradient of the sum is then the gradient at each point. Derivatives
+    are right, and cost the same, under ``torch.no_grad`` and in inference mode too.
 
     Args:
         network: maps points (N, d) to u (N, 1).
@@ -28,13 +30,16 @@ class AutogradField(Field):
     """
 
     def __init__(self, network: Callable[[Tensor], Tensor], points: Tensor, coordinates: Sequence[str]) -> None:
-        self.points = points.detach().requires_grad_()
-        super().__init__(network(self.points), coordinates)
+        with _recording():
+            # Tensors made in inference mode cannot be differentiated: a copy can.
+            self.points = (points.clone() if points.is_inference() else points.detach()).requires_grad_()
+            super().__init__(network(self.points), coordinates)
         self._gradients: dict[tuple[int, ...], Tensor] = {}
 
     def _derivative(self, order: tuple[int, ...]) -> Tensor:
         *lower, last = order
-        return self._gradient(tuple(lower))[:, last : last + 1]
+        with _recording():
+            return self._gradient(tuple(lower))[:, last : last + 1]
 
     def _gradient(self, order: tuple[int, ...]) -> Tensor:
         """Return the gradient (N, d) of the derivative by `order`."""
@@ -50,3 +55,10 @@ class AutogradField(Field):
             value.sum(), self.points, create_graph=True, allow_unused=True, materialize_grads=True
         )
         return gradient
+
+
+@contextmanager
+def _recording() -> Iterator[None]:
+    """Record a graph even where the caller switched gradients off, as evaluation loops do."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        yield

@@ -54,8 +54,7 @@ class Field(ABC):
     def __torch_function__(
         cls, function: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        values = [argument.value if isinstance(argument, Field) else argument for argument in args]
-        return function(*values, **(kwargs or {}))
+        return function(*map(_value, args), **{name: _value(argument) for name, argument in (kwargs or {}).items()})
 
     def __add__(self, other: Any) -> Tensor:
         return torch.add(self.value, _value(other))
@@ -77,6 +76,12 @@ class Field(ABC):
 
     def __pow__(self, exponent: Any) -> Tensor:
         return torch.pow(self.value, _value(exponent))
+
+    def __rpow__(self, base: Any) -> Tensor:
+        return torch.pow(_value(base), self.value)
+
+    def __abs__(self) -> Tensor:
+        return torch.abs(self.value)
 
     def __neg__(self) -> Tensor:
         return torch.neg(self.value)
@@ -101,5 +106,8 @@ class ConstantField(Field):
         return torch.zeros_like(self.value)
 
 
-def _value(other: Any) -> Any:
-    return other.value if isinstance(other, Field) else other
+def _value(argument: Any) -> Any:
+    """Return the (N, 1) value for a field, also inside the lists that functions such as ``torch.cat`` take."""
+    if isinstance(argument, (list, tuple)):
+        return [_value(part) for part in argument]
+    return argument.value if isinstance(argument, Field) else argument

@@ -43,6 +43,7 @@ class FunctionRegressor(AdaptiveModule):
         compile: whether the network runs through ``torch.compile``.
 
     Example:
+        >>> import torch
         >>> regressor = FunctionRegressor(width=8, depth=2, scope="neuron", n=10)
         >>> regressor(torch.zeros(3, 1)).shape
         torch.Size([3, 1])

@@ -7,16 +7,13 @@ python benchmarks/help_time.py --quick
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import resource
 import statistics
 import subprocess
 import sys
+from typing import Any
 
-import jsonargparse
-import pytorch_lightning
-import torch
+from report import circumstances, print_json, spread, table
 
 EMPTY = (
     "from pytorch_lightning import LightningModule, LightningDataModule\n"
@@ -38,25 +35,23 @@ def user_seconds(command: list[str]) -> float:
 
 def run() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="3 rounds instead of 10")
-    rounds = 3 if parser.parse_args().quick else 10
+    parser.add_argument("--quick", action="store_true", help="2 rounds instead of 10")
+    rounds = 2 if parser.parse_args().quick else 10
     times: dict[str, list[float]] = {name: [] for name in SIDES}
     for _ in range(rounds + 1):
         for name, command in SIDES.items():
             times[name].append(user_seconds(command))
-    times = {name: values[1:] for name, values in times.items()}
-    extra = [b - a for a, b in zip(*times.values(), strict=True)]
-    print("| side | user s, median | range |\n|---|---|---|")
-    for name, values in times.items():
-        print(f"| {name} | {statistics.median(values):.2f} | {min(values):.2f}–{max(values):.2f} |")
-    versions = {
-        "torch": torch.__version__,
-        "pytorch_lightning": pytorch_lightning.__version__,
-        "jsonargparse": jsonargparse.__version__,
-        "python": platform.python_version(),
+    times = {name: values[1:] for name, values in times.items()}  # the first round fills the file cache
+    empty, laaf = times.values()
+    extra = [b - a for a, b in zip(empty, laaf, strict=True)]
+    rows = [[name, spread(values)] for name, values in times.items()]
+    print(table(["side", "user s, median (range)"], [*rows, ["difference", spread(extra)]]))
+    numbers: dict[str, Any] = {
+        "ratio": statistics.median(laaf) / statistics.median(empty),
+        "extra_s": statistics.median(extra),
     }
-    numbers = {"extra_s": statistics.median(extra), "extra_range_s": [min(extra), max(extra)], "rounds": rounds}
-    print(json.dumps({**numbers, "threads": torch.get_num_threads(), "times_s": times, "versions": versions}))
+    numbers |= {"extra_range_s": [min(extra), max(extra)], "rounds": rounds, "times_s": times}
+    print_json(numbers | circumstances("jsonargparse"))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,7 @@ import argparse
 import contextlib
 import io
 import itertools
-import json
 import logging
-import platform
 import statistics
 import tempfile
 import time
@@ -24,9 +22,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from report import circumstances, print_json, spread, table
 
 from laaf_lightning import BurgersDataModule, BurgersPINN, slope_parameter_groups, slope_recovery
 from laaf_lightning.cli import main
@@ -70,7 +68,7 @@ def through_laaf(steps: int, progress_bar: bool) -> list[float]:
         args += ["--trainer.enable_model_summary", "false"]
         with contextlib.redirect_stderr(io.StringIO()):
             cli = main(args)
-    callbacks = [c for c in cli.trainer.callbacks if type(c).__name__ == "StepClock"]
+    callbacks = [c for c in getattr(cli.trainer, "callbacks") if type(c).__name__ == "StepClock"]  # noqa: B009  # not in its type
     return durations(callbacks[0].times)
 
 
@@ -87,31 +85,25 @@ def mean_step(steps: list[float]) -> float:
 
 def report(sides: dict[str, list[float]], rounds: int, steps: int) -> None:
     """Print the table and the JSON line."""
-    base = statistics.median(sides["bare loop"])
-    print("| side | ms a step, median of rounds | range | over the bare loop |\n|---|---|---|---|")
-    for name, values in sides.items():
-        extra = statistics.median(v - b for v, b in zip(values, sides["bare loop"], strict=True))
-        middle = statistics.median(values)
-        print(
-            f"| {name} | {middle:.2f} | {min(values):.2f}–{max(values):.2f} | {extra:+.2f} ms ({extra / base:+.1%}) |"
-        )
-    laaf = sides["laaf fit"]
-    extra = statistics.median(v - b for v, b in zip(laaf, sides["bare loop"], strict=True))
+    bare_loop = sides["bare loop"]
+    base = statistics.median(bare_loop)
+    extra = {name: [v - b for v, b in zip(values, bare_loop, strict=True)] for name, values in sides.items()}
+    rows = [
+        [name, spread(values), f"{spread(extra[name], '{:+.2f}')} ms, {statistics.median(extra[name]) / base:+.1%}"]
+        for name, values in sides.items()
+    ]
+    print(table(["side", "ms a step, median of rounds (range)", "over the bare loop"], rows))
+    laaf = extra["laaf fit"]
     numbers = {
-        "ratio": statistics.median(v / b for v, b in zip(laaf, sides["bare loop"], strict=True)),
-        "extra_ms": extra,
+        "ratio": statistics.median(v / b for v, b in zip(sides["laaf fit"], bare_loop, strict=True)),
+        "extra_ms": statistics.median(laaf),
+        "extra_range_ms": [min(laaf), max(laaf)],
         "allowed_ms": max(0.05 * base, 0.5),
         "rounds": rounds,
         "steps": steps,
-        "threads": torch.get_num_threads(),
         "sides_ms": sides,
-        "versions": {
-            "torch": torch.__version__,
-            "pytorch_lightning": pytorch_lightning.__version__,
-            "python": platform.python_version(),
-        },
     }
-    print(json.dumps(numbers))
+    print_json(numbers | circumstances())
 
 
 def run() -> None:

@@ -15,19 +15,16 @@ import contextlib
 import io
 import json
 import logging
-import platform
-import statistics
 import tempfile
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning
 import torch
+from report import circumstances, print_json, spread, table
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import laaf_lightning
 from laaf_lightning.cli import main
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -68,7 +65,7 @@ def with_warm_up(steps: int) -> dict[str, list[str]]:
 
 
 JOBS: dict[str, dict[str, Any]] = {
-    "burgers": {"methods": with_warm_up(100), "quick": ["--trainer.max_steps", "100"]},
+    "burgers": {"methods": with_warm_up(100), "quick": ["--trainer.max_steps", "50"]},
     "discontinuous": {"methods": with_warm_up(2000), "quick": ["--trainer.max_steps", "1000"]},
     "semeion": {"methods": IMAGE_METHODS, "quick": ["--trainer.max_epochs", "2"]},
     "fashion_mnist": {
@@ -101,31 +98,20 @@ def run(job: str, overrides: list[str], seed: int) -> dict[str, Any]:
     return {"seed": seed, "seconds": seconds, "metrics": metrics, "errors": curve, "slopes": slopes}
 
 
-def table(job: str, results: dict[str, list[dict[str, Any]]]) -> str:
+def result_table(job: str, results: dict[str, list[dict[str, Any]]]) -> str:
     """Write the Markdown table: median and range over seeds."""
-    columns = {"burgers": ["2000"], "discontinuous": ["2000", "8000", "15000"]}.get(job)
-    heads = [f"relative L2 at {c}" for c in columns] if columns else ["training loss", "test accuracy"]
-    lines = [f"| method | seeds | {' | '.join(heads)} | final n·a |", "|---|---|" + "---|" * (len(heads) + 1)]
+    steps = {"burgers": ["2000"], "discontinuous": ["2000", "8000", "15000"]}.get(job)
+    heads = [f"relative L2 at {step}" for step in steps] if steps else ["last batch's loss", "test accuracy, %"]
+    rows = []
     for method, runs in results.items():
-        cells = []
-        if columns:
-            for step in columns:
-                values = [r["errors"].get(step) for r in runs]
-                cells.append(_spread([v for v in values if v is not None], "{:.3f}"))
+        if steps:
+            cells = [spread([r["errors"][step] for r in runs if step in r["errors"]], "{:.3f}") for step in steps]
         else:
-            cells.append(_spread([r["metrics"].get("train/loss", float("nan")) for r in runs], "{:.1e}"))
-            cells.append(_spread([100 * r["metrics"]["test/accuracy"] for r in runs], "{:.2f} %"))
+            cells = [spread([r["metrics"].get("train/loss", float("nan")) for r in runs], "{:.1e}")]
+            cells.append(spread([100 * r["metrics"]["test/accuracy"] for r in runs]))
         ends = [v for r in runs for tag, v in r["slopes"].items() if tag.endswith("/mean")]
-        cells.append(f"{min(ends):.1f}–{max(ends):.1f}" if ends else "1")
-        lines.append(f"| {method} | {len(runs)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _spread(values: list[float], form: str) -> str:
-    if not values:
-        return "–"
-    middle, low, high = (form.format(v) for v in (statistics.median(values), min(values), max(values)))
-    return f"{middle} ({low}–{high})"
+        rows.append([method, str(len(runs)), *cells, f"{min(ends):.1f}–{max(ends):.1f}" if ends else "1"])
+    return table(["method", "seeds", *heads, "final n·a, layer means"], rows)
 
 
 def parse() -> argparse.Namespace:
@@ -142,10 +128,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def summary(job: str, results: dict[str, list[dict[str, Any]]], threads: int) -> dict[str, Any]:
-    versions = {"torch": torch.__version__, "pytorch_lightning": pytorch_lightning.__version__}
-    versions |= {"laaf_lightning": laaf_lightning.__version__, "python": platform.python_version()}
-    return {"job": job, "threads": threads, "versions": versions, "results": results}
+def summary(job: str, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    return {"job": job, "date": time.strftime("%Y-%m-%d"), **circumstances(), "results": results}
 
 
 def run_all() -> None:
@@ -156,7 +140,7 @@ def run_all() -> None:
             for method, runs in json.loads(path.read_text())["results"].items():
                 results.setdefault(method, []).extend(runs)
         results = {name: results[name] for name in JOBS[arguments.job]["methods"] if name in results}
-        print(table(arguments.job, results))
+        print(result_table(arguments.job, results))
         return
     torch.set_num_threads(arguments.threads)
     warnings.simplefilter("ignore")
@@ -169,9 +153,9 @@ def run_all() -> None:
     for seed, method in grid[index::parts]:
         results.setdefault(method, []).append(run(arguments.job, [*job["methods"][method], *overrides], seed))
         if arguments.output:
-            arguments.output.write_text(json.dumps(summary(arguments.job, results, arguments.threads)))
-    print(table(arguments.job, results))
-    print(json.dumps(summary(arguments.job, results, arguments.threads)))
+            arguments.output.write_text(json.dumps(summary(arguments.job, results)))
+    print(result_table(arguments.job, results))
+    print_json(summary(arguments.job, results))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy
+from torch.multiprocessing.spawn import spawn
 
 WORLD_SIZE = 2
 
@@ -28,7 +29,7 @@ def run_on_two_ranks(cases: Sequence[str]) -> list[dict[str, Any]]:
         For each rank, what each case returned, by its name.
     """
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(_work, (list(cases), folder, _free_port()), WORLD_SIZE)
+        spawn(_work, (list(cases), folder, _free_port()), WORLD_SIZE)
         return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(WORLD_SIZE)]
 
 

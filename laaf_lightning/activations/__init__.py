@@ -2,13 +2,13 @@
 
 from laaf_lightning.activations.adapt import adapt as adapt
 from laaf_lightning.activations.adaptive import SCOPES as SCOPES
-from laaf_lightning.activations.adaptive import Activation as Activation
 from laaf_lightning.activations.adaptive import AdaptiveActivation as AdaptiveActivation
 from laaf_lightning.activations.adaptive import Scope as Scope
 from laaf_lightning.activations.adaptive import check_scaling_factor as check_scaling_factor
 from laaf_lightning.activations.adaptive import check_scope as check_scope
 from laaf_lightning.activations.adaptive import initial_slope as initial_slope
-from laaf_lightning.activations.adaptive import resolve_activation as resolve_activation
+from laaf_lightning.activations.elementwise import Activation as Activation
+from laaf_lightning.activations.elementwise import resolve_activation as resolve_activation
 from laaf_lightning.activations.parameter_groups import slope_parameter_groups as slope_parameter_groups
 from laaf_lightning.activations.recovery import Operator as Operator
 from laaf_lightning.activations.recovery import Reduction as Reduction

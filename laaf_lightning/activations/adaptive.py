@@ -2,64 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeAlias, get_args
+import operator
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from laaf_lightning.activations.elementwise import Activation, resolve_activation
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 Scope = Literal["fixed", "global", "layer", "channel", "neuron"]
-Activation: TypeAlias = str | nn.Module | Callable[[Tensor], Tensor]
-
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-
-_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "sin": torch.sin,
-    "sigmoid": torch.sigmoid,
-    "relu": nn.functional.relu,
-    "leaky_relu": nn.functional.leaky_relu,
-    "elu": nn.functional.elu,
-    "selu": nn.functional.selu,
-    "gelu": nn.functional.gelu,
-    "silu": nn.functional.silu,
-    "mish": nn.functional.mish,
-    "softplus": nn.functional.softplus,
-    "softsign": nn.functional.softsign,
-    "identity": torch.clone,
-}
-
-
-def resolve_activation(activation: Activation) -> Callable[[Tensor], Tensor]:
-    """Return the elementwise function that a name, a callable or a module stands for.
-
-    Args:
-        activation: a name such as ``"tanh"``, a callable, or an instance of an ``nn.Module``.
-
-    Returns:
-        The callable; a name gives the function of torch.
-
-    Raises:
-        ConfigurationError: if the name is unknown, or a class is given instead of an instance.
-    """
-    if isinstance(activation, str):
-        if activation not in _FUNCTIONS:
-            raise ConfigurationError(unknown_choice("activation", activation, sorted(_FUNCTIONS)))
-        return _FUNCTIONS[activation]
-    if inspect.isclass(activation):
-        raise ConfigurationError(
-            f"activation={activation.__name__} is a class: give an instance, {activation.__name__}()"
-        )
-    if not callable(activation):
-        raise ConfigurationError(
-            f"activation={activation!r} is not a name, a callable or an nn.Module; "
-            f"names are {', '.join(sorted(_FUNCTIONS))}"
-        )
-    return activation
 
 
 def check_scope(scope: str) -> Scope:
@@ -92,9 +47,13 @@ def check_scaling_factor(n: float) -> float:
     Raises:
         ConfigurationError: otherwise.
     """
-    if isinstance(n, bool) or not isinstance(n, (int, float)) or not math.isfinite(n) or n <= 0:
+    try:
+        number = math.nan if isinstance(n, (bool, str)) else float(n)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (number > 0 and math.isfinite(number)):
         raise ConfigurationError(f"n={n!r} must be a finite number > 0 (the paper takes n >= 1, often 10)")
-    return float(n)
+    return number
 
 
 def initial_slope(n: float, shape: Sequence[int] = (), like: Tensor | None = None) -> nn.Parameter:
@@ -130,7 +89,7 @@ class AdaptiveActivation(nn.Module):
         shape: shape of the slope, broadcast against one sample z[0]: ``()`` for global and layer, ``(F,)``
             for the neurons of a linear layer, ``(C, 1, 1)`` for channels and ``(C, H, W)`` for the neurons
             of a convolution. Needed for ``"channel"`` and ``"neuron"``.
-        slope: an existing parameter to share instead of making one.
+        slope: an existing parameter to share instead of making one, of the shape that the scope asks for.
 
     Attributes:
         a: the parameter, or None for ``"fixed"``.
@@ -138,7 +97,8 @@ class AdaptiveActivation(nn.Module):
         scope: the scope.
 
     Raises:
-        ConfigurationError: for an unknown scope or activation, n ≤ 0, or a missing or misplaced shape.
+        ConfigurationError: for an unknown scope or activation, n ≤ 0, a missing or misplaced shape, or a `slope`
+            that is no parameter.
 
     Example:
         >>> site = AdaptiveActivation("tanh", scope="neuron", n=10, shape=(3,))
@@ -163,7 +123,7 @@ class AdaptiveActivation(nn.Module):
         self.scope = check_scope(scope)
         self.n = check_scaling_factor(n)
         self.activation = resolve_activation(activation)
-        self._name = activation if isinstance(activation, str) else type(self.activation).__name__
+        self._name = activation if isinstance(activation, str) else getattr(activation, "__name__", repr(activation))
         self.shares_slope = slope is not None
         expected = _slope_shape(self.scope, shape, slope)
         if self.scope == "fixed":
@@ -187,13 +147,15 @@ class AdaptiveActivation(nn.Module):
             z: pre-activations, any shape whose trailing dimensions the slope broadcasts against.
 
         Returns:
-            A tensor of the shape and dtype of `z`.
+            A tensor of the shape of `z`, and of its dtype as far as σ keeps it.
         """
         if self.a is None:
             return self.activation(z)
         if self.a.ndim:
             _check_broadcast(self.a.shape, z.shape)
-        return self.activation(z * self.slope.to(z.dtype))
+        # Integers have no room for the slope: there torch's promotion decides.
+        slope = self.slope.to(z.dtype) if z.is_floating_point() or z.is_complex() else self.slope
+        return self.activation(z * slope)
 
     def extra_repr(self) -> str:
         """Describe the site in ``print(model)``.
@@ -207,16 +169,10 @@ class AdaptiveActivation(nn.Module):
 
 
 def _slope_shape(scope: Scope, shape: Sequence[int] | None, slope: nn.Parameter | None) -> tuple[int, ...]:
-    """Check `shape` and `slope` against the scope; return the shape that a new slope takes."""
-    given = None if shape is None else tuple(shape)
-    if given is not None and any(size < 1 for size in given):
-        raise ConfigurationError(f"shape={given} must hold sizes >= 1")
+    """Check `shape` and `slope` against the scope; return the shape of the slope."""
+    given = _sizes(shape)
     if slope is not None:
-        if scope == "fixed":
-            raise ConfigurationError("slope=… with scope='fixed': a fixed activation has no slope; leave it out")
-        if given is not None and tuple(slope.shape) != given:
-            raise ConfigurationError(f"slope has shape {tuple(slope.shape)}, but shape={given} was asked for")
-        return tuple(slope.shape)
+        given = _shape_of_shared(scope, given, slope)
     if scope in {"channel", "neuron"}:
         if given is None:
             raise ConfigurationError(
@@ -225,11 +181,40 @@ def _slope_shape(scope: Scope, shape: Sequence[int] | None, slope: nn.Parameter 
             )
         return given
     if given:
+        holds = "no slope" if scope == "fixed" else "one slope of shape ()"
         raise ConfigurationError(
-            f"shape={given} does not go with scope={scope!r}, which has one slope of shape (); "
+            f"shape={given} does not go with scope={scope!r}, which has {holds}; "
             "take scope='channel' or 'neuron', or leave shape out"
         )
     return ()
+
+
+def _sizes(shape: Sequence[int] | None) -> tuple[int, ...] | None:
+    """Return `shape` as a tuple, or raise unless it is a sequence of whole numbers ≥ 1."""
+    if shape is None:
+        return None
+    try:
+        sizes = tuple(operator.index(size) for size in shape)
+    except TypeError:
+        sizes = (0,)
+    if any(size < 1 for size in sizes):
+        raise ConfigurationError(
+            f"shape={shape!r} must be a sequence of whole numbers >= 1, such as (50,) or (64, 1, 1)"
+        )
+    return sizes
+
+
+def _shape_of_shared(scope: Scope, given: tuple[int, ...] | None, slope: nn.Parameter) -> tuple[int, ...]:
+    """Return the shape of a slope that is handed over, or raise where it cannot serve as one."""
+    if scope == "fixed":
+        raise ConfigurationError("slope=… with scope='fixed': a fixed activation has no slope; leave it out")
+    if not isinstance(slope, nn.Parameter):
+        raise ConfigurationError(
+            f"slope=… is a {type(slope).__name__}, which would be neither trained nor saved: give an nn.Parameter"
+        )
+    if given is not None and tuple(slope.shape) != given:
+        raise ConfigurationError(f"slope has shape {tuple(slope.shape)}, but shape={given} was asked for")
+    return tuple(slope.shape)
 
 
 def _check_broadcast(slope: torch.Size, z: torch.Size) -> None:
@@ -242,13 +227,14 @@ def _check_broadcast(slope: torch.Size, z: torch.Size) -> None:
         )
 
 
-def _save_n(module: nn.Module, state_dict: dict[str, Any], prefix: str, _metadata: dict[str, Any]) -> None:
+def _save_n(module: AdaptiveActivation, state_dict: dict[str, Any], prefix: str, _metadata: dict[str, Any]) -> None:
     """Put n beside the slope, so that a checkpoint says which function it holds."""
-    state_dict[f"{prefix}n"] = torch.tensor(module.n, dtype=torch.float64)
+    # On the CPU in float32: some devices have no float64, and a checkpoint is mapped to them whole.
+    state_dict[f"{prefix}n"] = torch.tensor(module.n, dtype=torch.float32, device="cpu")
 
 
 def _check_n(
-    module: nn.Module,
+    module: AdaptiveActivation,
     state_dict: dict[str, Any],
     prefix: str,
     _metadata: dict[str, Any],
@@ -259,8 +245,15 @@ def _check_n(
 ) -> None:
     """Refuse a state with another n: n·a would be another function."""
     saved = state_dict.pop(f"{prefix}n", None)
-    if saved is not None and float(saved) != module.n:
+    # Averaging checkpoints, or casting them, rounds n; that leaves the function as it was.
+    if saved is not None and not math.isclose(float(saved), module.n, rel_tol=_rounding(saved)):
         error_msgs.append(
-            f"{prefix}n: the checkpoint has n={float(saved):g}, this activation has n={module.n:g}; "
-            f"build the model with n={float(saved):g}"
+            f"{prefix}n: the checkpoint has n={float(saved):.7g}, this activation has n={module.n:.7g}; "
+            f"build the model with n={float(saved):.7g}"
         )
+
+
+def _rounding(value: Any) -> float:
+    """Return the relative error that a number kept in the dtype of `value` may have."""
+    low = isinstance(value, Tensor) and value.dtype in {torch.float16, torch.bfloat16}
+    return torch.finfo(value.dtype).eps if low else 1e-6

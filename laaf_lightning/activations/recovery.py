@@ -34,11 +34,16 @@ def adaptive_sites(model: nn.Module) -> list[tuple[str, AdaptiveActivation]]:
     sites: dict[nn.Parameter, tuple[str, AdaptiveActivation]] = {}
     for name, module in model.named_modules():
         if isinstance(module, AdaptiveActivation) and module.a is not None and module.a not in sites:
-            sites[module.a] = (name.replace("_orig_mod.", ""), module)
+            sites[module.a] = (_plain(name), module)
     shared = [site for _, site in sites.values() if site.scope == "global" and site.shares_slope]
     if len(shared) == 1:
         return [("global" if site is shared[0] else name, site) for name, site in sites.values()]
     return list(sites.values())
+
+
+def _plain(name: str) -> str:
+    """Leave out of a module's name what ``torch.compile`` puts there."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
 
 
 def named_slopes(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -79,7 +84,8 @@ def slope_recovery(model: nn.Module, operator: Operator = "exp", reduction: Redu
         S(a), 0-dim, float32 or float64, attached to the graph.
 
     Raises:
-        ConfigurationError: for an unknown operator or reduction, or a model without slopes.
+        ConfigurationError: for an unknown operator or reduction, an operator that is not elementwise, or a model
+            without slopes.
 
     Example:
         >>> model = nn.Sequential(AdaptiveActivation("tanh"), AdaptiveActivation("tanh"))
@@ -105,9 +111,12 @@ def recovery_of(parameters: list[nn.Parameter], operator: Operator, reduction: R
 
     Returns:
         S(a), 0-dim.
+
+    Raises:
+        ConfigurationError: for an unknown operator or reduction, or an operator that is not elementwise.
     """
     means = torch.stack([a.to(torch.promote_types(a.dtype, torch.float32)).mean() for a in parameters])
-    return _reduce(resolve_operator(operator)(means), reduction).reciprocal()
+    return _recovery_from_means(means, operator, reduction)
 
 
 def recovery_at_zero(sites: int, operator: Operator, reduction: Reduction) -> Tensor:
@@ -121,7 +130,7 @@ def recovery_at_zero(sites: int, operator: Operator, reduction: Reduction) -> Te
     Returns:
         S(0), 0-dim float64.
     """
-    return _reduce(resolve_operator(operator)(torch.zeros(sites, dtype=torch.float64)), reduction).reciprocal()
+    return _recovery_from_means(torch.zeros(sites, dtype=torch.float64), operator, reduction)
 
 
 def resolve_operator(operator: Operator) -> Callable[[Tensor], Tensor]:
@@ -158,6 +167,13 @@ def check_reduction(reduction: str) -> None:
         raise ConfigurationError(unknown_choice("reduction", reduction, get_args(Reduction)))
 
 
-def _reduce(values: Tensor, reduction: Reduction) -> Tensor:
+def _recovery_from_means(means: Tensor, operator: Operator, reduction: Reduction) -> Tensor:
     check_reduction(reduction)
-    return values.mean() if reduction == "mean" else values.sum()
+    values = resolve_operator(operator)(means)
+    if not isinstance(values, Tensor) or values.shape != means.shape:
+        got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        raise ConfigurationError(
+            f"operator={operator!r} is not elementwise: it makes {got} of {len(means)} means, one a site; "
+            "give a function of a tensor that keeps its shape, such as torch.exp"
+        )
+    return (values.mean() if reduction == "mean" else values.sum()).reciprocal()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Mapping
+from typing import SupportsIndex
 
 from torch import nn
 
@@ -70,7 +72,7 @@ class SiteFactory:
         return AdaptiveActivation(activation, self._scope, self._n, shape, slope=self._shared)
 
 
-def check_sizes(sizes: Mapping[str, int]) -> None:
+def check_sizes(sizes: Mapping[str, object]) -> None:
     """Raise unless every size of a network is a whole number of at least 1.
 
     Args:
@@ -80,5 +82,6 @@ def check_sizes(sizes: Mapping[str, int]) -> None:
         ConfigurationError: naming the first argument that is not.
     """
     for name, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        # Anything that indexes is whole: a count often comes as a NumPy integer.
+        if isinstance(value, bool) or not isinstance(value, SupportsIndex) or operator.index(value) < 1:
             raise ConfigurationError(f"{name}={value!r} must be a whole number >= 1")

@@ -35,7 +35,8 @@ def sample_unit_cube(sampler: Sampler, count: int, dimension: int, seed: int) ->
     """Draw points of the unit cube.
 
     Args:
-        sampler: ``"uniform"``, ``"latin_hypercube"`` or ``"sobol"`` (scrambled).
+        sampler: ``"uniform"``; ``"latin_hypercube"``, one point in each of `count` equal slices of every coordinate; or
+            ``"sobol"`` (scrambled).
         count: number of points.
         dimension: number of coordinates.
         seed: the same seed gives the same points.
@@ -46,16 +47,16 @@ def sample_unit_cube(sampler: Sampler, count: int, dimension: int, seed: int) ->
     Raises:
         ConfigurationError: for an unknown sampler.
     """
+    generator = torch.Generator().manual_seed(seed)
     if sampler == "uniform":
-        generator = torch.Generator().manual_seed(seed)
         return torch.rand(count, dimension, dtype=torch.float64, generator=generator)
+    if sampler == "latin_hypercube":
+        strata = torch.stack([torch.randperm(count, generator=generator) for _ in range(dimension)], dim=1)
+        within = torch.rand(count, dimension, dtype=torch.float64, generator=generator)
+        return (strata + within) / max(count, 1)
     if sampler == "sobol":
         engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)
         return engine.draw(count, dtype=torch.float64)
-    if sampler == "latin_hypercube":
-        from scipy.stats import qmc  # noqa: PLC0415  # a slow import that only this sampler needs
-
-        return torch.from_numpy(qmc.LatinHypercube(dimension, rng=seed).random(count))
     raise ConfigurationError(unknown_choice("sampler", sampler, get_args(Sampler)))
 
 
@@ -67,13 +68,15 @@ class CollocationDataModule(LightningDataModule):
     Args:
         problem: the equation; the command line takes it from the model.
         num_residual: points inside the domain, ≥ 1.
-        num_condition: points on each condition, one number for all or a mapping from the condition's name.
+        num_condition: points on each condition: one number for all, or a mapping that names every condition, where 0
+            leaves one out.
         sampler: ``"uniform"``, ``"latin_hypercube"`` or ``"sobol"``.
-        seed: of all points.
+        seed: of all points, ≥ 0.
         steps_per_epoch: how often an epoch repeats the batch, ≥ 1.
 
     Raises:
-        ConfigurationError: for unknown samplers or conditions, or counts below 1.
+        ConfigurationError: for an unknown sampler, counts or a seed outside these ranges, and conditions that are
+            missing, unknown, or without a single point.
     """
 
     def __init__(
@@ -91,9 +94,9 @@ class CollocationDataModule(LightningDataModule):
         self.problem, self.sampler = problem, sampler
         self.num_residual, self.seed, self.steps_per_epoch = num_residual, seed, steps_per_epoch
         self.num_condition = _condition_counts(problem, num_condition)
-        for name, count in {"num_residual": num_residual, **self.num_condition}.items():
-            if count < 1:
-                raise ConfigurationError(f"{name}={count} points: must be >= 1")
+        for name, value, least in (("num_residual", num_residual, 1), ("seed", seed, 0)):
+            if value < least:
+                raise ConfigurationError(f"{name}={value} must be >= {least}")
         RepeatedBatch(None, steps_per_epoch)
 
     def residual_points(self) -> Tensor:
@@ -111,17 +114,28 @@ class CollocationDataModule(LightningDataModule):
 
         Returns:
             Points (N_u, d) and the prescribed values (N_u, 1), float64, condition by condition.
+
+        Raises:
+            ConfigurationError: if a condition's values are not of shape (N, 1).
         """
         lower, upper = self._box()
         points, values = [], []
         for index, (name, count) in enumerate(self.num_condition.items()):
+            if count == 0:
+                continue
             condition = self.problem.condition(name)
             unit = sample_unit_cube(self.sampler, count, len(lower), self.seed + 1000 * (index + 1))
             face = lower + (upper - lower) * unit
-            coordinate, value = condition.at
-            face[:, self.problem.coordinates.index(coordinate)] = value
+            coordinate, position = condition.at
+            face[:, self.problem.coordinates.index(coordinate)] = position
+            value = condition.value(face)
+            if value.shape != (count, 1):
+                raise ConfigurationError(
+                    f"the condition {name!r} gives values of shape {tuple(value.shape)} at {count} points: its value "
+                    f"must return ({count}, 1)"
+                )
             points.append(face)
-            values.append(condition.value(face))
+            values.append(value)
         return torch.cat(points), torch.cat(values)
 
     def train_dataloader(self) -> RepeatedBatch[CollocationBatch]:
@@ -133,8 +147,8 @@ class CollocationDataModule(LightningDataModule):
         points, values = self.condition_points()
         batch = CollocationBatch(
             rank_share(self, self.residual_points(), "num_residual"),
-            rank_share(self, points, "the conditions'"),
-            rank_share(self, values, "the conditions'"),
+            rank_share(self, points, "num_condition, all together,"),
+            rank_share(self, values, "num_condition, all together,"),
         )
         return RepeatedBatch(CollocationBatch(*(part.to(data_dtype(self)) for part in batch)), self.steps_per_epoch)
 
@@ -209,7 +223,30 @@ class BurgersDataModule(CollocationDataModule):
 
 
 def _condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str, int]:
-    """Spread one number over all conditions, or check the names of a mapping."""
+    """Give each condition its number of points, in the problem's order, on which its random numbers depend."""
+    names = [condition.name for condition in problem.conditions()]
+    _check_conditions(problem, names)
     if isinstance(counts, int):
-        return {condition.name: counts for condition in problem.conditions()}
-    return {problem.condition(name).name: count for name, count in counts.items()}
+        counts = dict.fromkeys(names, counts)
+    for name, count in counts.items():
+        if count < 0:
+            raise ConfigurationError(f"{name}={count} points on the condition {name!r}: must be >= 0")
+        problem.condition(name)  # refuses an unknown one
+    if missing := [name for name in names if name not in counts]:
+        raise ConfigurationError(
+            f"num_condition={dict(counts)} lacks {', '.join(missing)}: name all of {', '.join(names)}; 0 leaves one out"
+        )
+    if not any(counts.values()):
+        raise ConfigurationError(f"num_condition={dict(counts)} has no point: at least one condition needs some")
+    return {name: counts[name] for name in names}
+
+
+def _check_conditions(problem: PDE, names: list[str]) -> None:
+    """Refuse conditions that could not be sampled, or would be overlooked."""
+    kind = type(problem).__name__
+    if len(set(names)) < max(len(names), 1):
+        raise ConfigurationError(f"{kind} has the conditions [{', '.join(names)}]: at least one, each of another name")
+    for condition in problem.conditions():
+        if condition.at[0] not in problem.coordinates:
+            what = f"coordinate of the condition {condition.name!r} of {kind}"
+            raise ConfigurationError(unknown_choice(what, condition.at[0], problem.coordinates))

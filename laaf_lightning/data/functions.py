@@ -62,7 +62,7 @@ class DiscontinuousFunctionDataModule(LightningDataModule):
         """
         lower, upper = DOMAIN
         if self.points == "equispaced":
-            x = torch.linspace(lower, upper, self.num_points, dtype=torch.float64)
+            x = _equispaced(self.num_points)
         else:
             generator = torch.Generator().manual_seed(self.seed)
             x = lower + (upper - lower) * torch.rand(self.num_points, dtype=torch.float64, generator=generator)
@@ -83,7 +83,7 @@ class DiscontinuousFunctionDataModule(LightningDataModule):
         Returns:
             A loader of one batch.
         """
-        x = torch.linspace(*DOMAIN, self.num_test_points, dtype=torch.float64).unsqueeze(1)
+        x = _equispaced(self.num_test_points).unsqueeze(1)
         share = rank_share(self, x, "num_test_points", equal=False)
         return RepeatedBatch((share.to(data_dtype(self)), discontinuous_function(share).to(data_dtype(self))), 1)
 
@@ -102,3 +102,9 @@ class DiscontinuousFunctionDataModule(LightningDataModule):
             A loader of one batch.
         """
         return self.val_dataloader()
+
+
+def _equispaced(count: int) -> Tensor:
+    """Divide the domain; the middle is exactly 0, where ``torch.linspace`` may land on the other side of the jump."""
+    lower, upper = DOMAIN
+    return lower + (upper - lower) * torch.arange(count, dtype=torch.float64) / max(count - 1, 1)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +14,8 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.pde import PDE, Dirichlet
 
-_NODES = 128
+_GAUSSIAN_REACH = 6.2  # e^(−6.2²) is below float64's rounding error
+_MAX_TERMS = 4_000_000  # points times nodes at a time: 32 MB
 
 
 @dataclass(frozen=True)
@@ -88,25 +88,52 @@ class Burgers(PDE):
         .. math:: u(x, t) = -\frac{\int \sin\pi(x-\eta)\, f(x-\eta)\, e^{-\eta^2/4\nu t}\, d\eta}
             {\int f(x-\eta)\, e^{-\eta^2/4\nu t}\, d\eta}, \qquad f(y) = e^{-\cos(\pi y) / 2\pi\nu}
 
-        by Gauss–Hermite quadrature with 128 nodes, the exponents shifted by their largest so that nothing
-        overflows (Basdevant et al., Comput. Fluids 14, 1986). At t = 0 it is the initial condition itself.
+        (Basdevant et al., Comput. Fluids 14, 1986) by the trapezoidal rule, which is exact to rounding for such
+        integrands once it reaches far enough and is fine enough (Trefethen & Weideman, SIAM Review 56, 2014). The
+        exponents are shifted by their largest, so that nothing overflows. The usual Gauss–Hermite quadrature agrees
+        for the paper's ν, but with 128 nodes it is off by 0.1 at ν = 5e-4, and by 3e-2 of u at ν = 1. At t = 0 u is
+        the initial condition itself.
 
         Args:
-            points: columns x and t, shape (N, 2).
+            points: columns x and t ≥ 0, shape (N, 2).
 
         Returns:
             u, shape (N, 1), float64, on the points' device.
         """
-        from scipy.special import roots_hermite  # noqa: PLC0415  # only exact solutions pay for the import
+        inner = points.detach().cpu().double()
+        nodes = _nodes(self.viscosity, latest=max([0.0, *inner[:, 1].tolist()]))
+        parts = inner.split(max(1, _MAX_TERMS // len(nodes)))
+        return torch.cat([self._by_quadrature(part, nodes) for part in parts]).to(points.device)
 
-        x, t = points.detach().cpu().double().numpy().T
-        nodes, weights = roots_hermite(_NODES)
-        y = math.pi * (x[:, None] - np.sqrt(4 * self.viscosity * t)[:, None] * nodes)
-        exponent = -np.cos(y) / (2 * math.pi * self.viscosity) + np.log(weights)
-        mass = np.exp(exponent - exponent.max(axis=1, keepdims=True))
-        solution = -(np.sin(y) * mass).sum(axis=1) / mass.sum(axis=1)
-        u = np.where(t == 0, -np.sin(math.pi * x), solution)
-        return torch.from_numpy(u).unsqueeze(1).to(points.device)
+    def _by_quadrature(self, points: Tensor, nodes: Tensor) -> Tensor:
+        """Return u at some points, (N, 1), summing over η = √(4νt)·nodes."""
+        x, t = points[:, :1], points[:, 1:]
+        y = math.pi * (x - (4 * self.viscosity * t).sqrt() * nodes)
+        exponent = -y.cos() / (2 * math.pi * self.viscosity) - nodes.square()
+        mass = (exponent - exponent.amax(dim=1, keepdim=True)).exp()
+        solution = -(y.sin() * mass).sum(dim=1, keepdim=True) / mass.sum(dim=1, keepdim=True)
+        return torch.where(t == 0, _initial_value(points), solution)
+
+
+def _nodes(viscosity: float, latest: float) -> Tensor:
+    """Choose equispaced nodes s = η/√(4νt) that integrate to rounding error up to the time `latest`.
+
+    The integrand's mass lies within t of η = 0, widened by the Gaussian e^(−s²), whose transform and the harmonics
+    of f give the highest frequency to be resolved: f has about √(2z·ln(1/ε)) of them, z = 1/2πν.
+
+    Args:
+        viscosity: ν.
+        latest: largest t, ≥ 0.
+
+    Returns:
+        1-dim, float64, symmetric about 0.
+    """
+    width = math.sqrt(4 * viscosity * latest)
+    reach = _GAUSSIAN_REACH + (latest / width if width else 0.0)
+    harmonics = 10 + math.sqrt(2 * _GAUSSIAN_REACH**2 / (2 * math.pi * viscosity))
+    per_unit = (2 * _GAUSSIAN_REACH + math.pi * harmonics * width) / (2 * math.pi)
+    half = math.ceil(reach * per_unit)
+    return torch.arange(-half, half + 1, dtype=torch.float64) * (reach / half)
 
 
 def _initial_value(points: Tensor) -> Tensor:

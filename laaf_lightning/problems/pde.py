@@ -118,7 +118,20 @@ class PDE(ABC):
         return conditions[name]
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
+        if type(self) is not type(other) or vars(self).keys() != vars(other).keys():
+            return False
+        return all(_same(value, vars(other)[name]) for name, value in vars(self).items())
 
     def __hash__(self) -> int:
-        return hash((type(self), *sorted((name, repr(value)) for name, value in vars(self).items())))
+        # Equal values may differ in everything that could be hashed (1 and 1.0, tensors): their names do not.
+        return hash((type(self), *sorted(vars(self))))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+def _same(one: object, other: object) -> bool:
+    """Compare two attributes, of which measured data are tensors."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    return bool(one == other)

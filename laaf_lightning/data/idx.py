@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from laaf_lightning.data.download import download
-from laaf_lightning.data.formats import LabeledImages, read_idx
+from laaf_lightning.data.formats import Checksum, LabeledImages, read_idx
 from laaf_lightning.data.images import ImageDataModule, Split
 from laaf_lightning.data.root import ROOT_VARIABLE
 from laaf_lightning.errors import ConfigurationError
@@ -110,8 +110,8 @@ class IDXDataModule(ImageDataModule):
             f"folder that holds {self.folder}/raw"
         )
 
-    def _expected(self, name: str) -> str | None:
-        return self.md5[name] if self.verify else None
+    def _expected(self, name: str) -> Checksum | None:
+        return Checksum("md5", self.md5[name]) if self.verify else None
 
 
 def _find(raw: Path, name: str) -> Path | None:

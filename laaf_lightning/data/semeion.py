@@ -15,12 +15,12 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from laaf_lightning.data.formats import LabeledImages, read_semeion
+from laaf_lightning.data.formats import Checksum, LabeledImages, read_semeion
 from laaf_lightning.data.images import ImageDataModule, Split
 from laaf_lightning.data.loader import TEST_PART, seeded_generator
 from laaf_lightning.errors import ConfigurationError
 
-MD5 = "cb545d371d2ce14ec121470795a77432"
+CHECKSUM = Checksum("md5", "cb545d371d2ce14ec121470795a77432")
 TRAINING_DIGITS = 1000
 _REMEDY = "remove it to use the digits that ship with laaf_lightning, or put the published file in its place"
 
@@ -82,7 +82,7 @@ class SemeionDataModule(ImageDataModule):
             ConfigurationError: if another file is used and has too few digits to divide.
         """
         file = root / "semeion.data"
-        digits = read_semeion(file, MD5 if self.verify else None, _REMEDY) if file.exists() else packaged_semeion()
+        digits = read_semeion(file, CHECKSUM if self.verify else None, _REMEDY) if file.exists() else packaged_semeion()
         if len(digits) <= TRAINING_DIGITS:
             raise ConfigurationError(
                 f"{file} has {len(digits)} digits: there must be more than {TRAINING_DIGITS}, which are for training"

@@ -1,33 +1,33 @@
-"""What all our LightningModules share: the optimiser from a factory, hyper-parameters, logging, line searches."""
+"""What all our LightningModules share: construction, steps, logging, line searches over ranks."""
 
 from __future__ import annotations
 
-import inspect
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any
 
-import torch
-from lightning_utilities.core.rank_zero import rank_zero_warn
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from laaf_lightning.activations import slope_parameter_groups
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.metrics import RelativeL2Error
+from laaf_lightning.modules.namespaces import PytorchLightningModule
+from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, build_optimizer
+from laaf_lightning.modules.settings import save_settings
 
-OptimizerFactory: TypeAlias = Callable[[Iterable[Any]], Optimizer]
-SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]
+_GIVEN_FROM_PYTHON = "laaf_given_from_python"
+_HAVE_DEFAULTS = {"optimizer", "lr_scheduler"}  # without them a rebuilt module computes the same
 
 
-class AdaptiveModule(LightningModule, ABC):
+class AdaptiveModule(PytorchLightningModule, ABC):
     """Base of the modules: a network with adaptive activations, a loss, metrics, an optimiser from a factory.
 
     Subclass and override `build_network`, `loss` or `build_metrics`; the first and the last are called once, in
     the constructor. Training is automatic optimisation, so that callbacks, precision and strategies apply.
+
+    The constructor's arguments are saved as hyper-parameters, live objects left out. A subclass with arguments of its
+    own that its `build_network` needs sets them as attributes before it calls ``super().__init__``.
 
     Args:
         optimizer: called with parameter groups, returns the optimiser.
@@ -54,36 +54,18 @@ class AdaptiveModule(LightningModule, ABC):
         compile: bool,
     ) -> None:
         super().__init__()
+        self._given_from_python = [name for name in save_settings(self) if name not in _HAVE_DEFAULTS]
         self._make_optimizer = optimizer
         self._make_scheduler = lr_scheduler
         self._slope_lr = slope_lr
         self._compiles = compile
 
     def _build(self) -> None:
-        """Build the parts; the last thing that a subclass's constructor does."""
+        """Build the parts; called at the end of a subclass's constructor."""
         self.network = self.build_network()
         if self._compiles:
             self.network.compile()
         self.metrics = self.build_metrics()
-
-    def _save_settings(self, *objects: str) -> None:
-        """Save the constructor's arguments, leaving out those in `objects` that were handed over as live objects.
-
-        The command line hands over their configuration beside the objects: plain values, which are kept.
-        """
-        frame = inspect.currentframe()
-        caller = frame.f_back if frame is not None else None
-        left_out = ["kwargs"]
-        for name in objects:
-            if caller is not None and isinstance(caller.f_locals.get(name), nn.Module):
-                left_out.append(name)
-                continue
-            self.save_hyperparameters(name, frame=caller, logger=False)
-            if not _is_plain(self.hparams[name]):
-                del self.hparams[name]
-                left_out.append(name)
-        with warnings.catch_warnings():
-            self.save_hyperparameters(ignore=left_out, frame=caller)
 
     @abstractmethod
     def build_network(self) -> nn.Module:
@@ -97,9 +79,13 @@ class AdaptiveModule(LightningModule, ABC):
             batch: what the DataModule's training loader yields.
         """
 
-    @abstractmethod
     def build_metrics(self) -> MetricCollection:
-        """Return the metrics of validation and test."""
+        """Build what validation and test measure: the relative L2 error unless overridden.
+
+        Returns:
+            Metrics of (outputs, targets), logged as ``val/<name>`` and ``test/<name>``.
+        """
+        return MetricCollection({"relative_l2": RelativeL2Error()})
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Apply the network.
@@ -124,34 +110,71 @@ class AdaptiveModule(LightningModule, ABC):
             The loss, 0-dim.
         """
         loss = self.loss(batch)
-        self.log_at_log_steps({"train/loss": loss.detach()})
+        self.log_at_log_steps({"train/loss": loss.detach()}, prog_bar=True)
         return loss
 
-    def log_at_log_steps(self, values: dict[str, Tensor]) -> None:
-        """Log training values at the Trainer's log steps only: ``self.log`` costs more than a small network's step.
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Add a batch to the validation metrics.
 
         Args:
-            values: name to 0-dim tensor.
+            batch: (inputs, targets).
+            batch_idx: its number.
+        """
+        self._evaluate(batch, batch_idx, "val")
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Add a batch to the test metrics.
+
+        Args:
+            batch: (inputs, targets).
+            batch_idx: its number.
+        """
+        self._evaluate(batch, batch_idx, "test")
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the network's outputs.
+
+        Args:
+            batch: inputs, or a tuple that starts with them.
+            batch_idx: not used.
+
+        Returns:
+            One output for each input.
+        """
+        inputs: Tensor = batch[0] if isinstance(batch, (tuple, list)) else batch
+        return self.forward(inputs)
+
+    def log_at_log_steps(self, values: dict[str, Tensor], *, prog_bar: bool = False) -> None:
+        """Log training values, but not at every step: ``self.log`` costs more than a small network's step.
+
+        They are logged at the first step, at the Trainer's log steps and at the last batch of an epoch, where a
+        scheduler or a checkpoint may ask for them; nowhere but in training.
+
+        Args:
+            values: name to 0-dim tensor; the mean over ranks is logged.
+            prog_bar: whether the progress bar shows them.
         """
         trainer = self._trainer
-        if trainer is None or not (every := getattr(trainer, "log_every_n_steps", 0)):
+        if trainer is None or not trainer.training or not (every := getattr(trainer, "log_every_n_steps", 0)):
             return
-        if (trainer.global_step + 1) % every == 0 or trainer.global_step == 0:
-            self.log_dict(values, prog_bar=True, batch_size=1)
+        step = trainer.global_step + 1
+        if step % every == 0 or step == 1 or trainer.is_last_batch:
+            self.log_dict(values, prog_bar=prog_bar, batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser with the slopes in a group of their own, and the scheduler.
 
         Returns:
-            What Lightning expects.
+            What Lightning expects. A `ReduceLROnPlateau` steps once an epoch, when what it watches has been measured:
+            its ``monitor``, as ``pytorch_lightning.cli.ReduceLROnPlateau`` has one, else ``train/loss``.
         """
-        optimizer = self._optimizer()
+        optimizer = build_optimizer(self, self._make_optimizer, self._slope_lr)
         if self._make_scheduler is None:
             return optimizer
         scheduler = self._make_scheduler(optimizer)
         config: dict[str, Any] = {"scheduler": scheduler, "interval": self.lr_scheduler_interval}
         if isinstance(scheduler, ReduceLROnPlateau):
-            config["monitor"] = getattr(scheduler, "monitor", "train/loss")
+            config |= {"interval": "epoch", "monitor": getattr(scheduler, "monitor", "train/loss")}
         return {"optimizer": optimizer, "lr_scheduler": config}
 
     def optimizer_step(
@@ -177,69 +200,35 @@ class AdaptiveModule(LightningModule, ABC):
 
         optimizer.step(closure=averaged)
 
-    def _optimizer(self) -> Optimizer:
-        """Call the factory with groups, or with a flat list where the optimiser takes one group only."""
-        groups = slope_parameter_groups(self, slope_lr=self._slope_lr)
-        try:
-            return self._make_optimizer(groups)
-        except ValueError as error:
-            if "parameter group" in str(error) or "parameter options" in str(error):
-                return self._flat_optimizer(error)
-            refused = self._refused_parameters()
-            if not refused:
-                raise
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note which live objects the checkpoint does not hold.
+
+        Args:
+            checkpoint: what is about to be saved.
+        """
+        checkpoint[_GIVEN_FROM_PYTHON] = self._given_from_python
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to rebuild a module without the objects that it was made with.
+
+        Args:
+            checkpoint: what was saved.
+
+        Raises:
+            ConfigurationError: if ``load_from_checkpoint`` was called without one of them.
+        """
+        missing = [name for name in checkpoint.get(_GIVEN_FROM_PYTHON, []) if name not in self._given_from_python]
+        if missing and self._trainer is None:
+            objects = ", ".join(f"{name}=…" for name in missing)
             raise ConfigurationError(
-                f"the optimiser refuses {', '.join(refused)}: {error}; take one that accepts parameters of any shape"
-            ) from error
+                f"the checkpoint does not hold {', '.join(missing)}, given from Python as live objects: "
+                f"{type(self).__name__}.load_from_checkpoint(path, {objects})"
+            )
 
-    def _flat_optimizer(self, error: ValueError) -> Optimizer:
-        if self._slope_lr is not None:
-            raise ConfigurationError(
-                f"slope_lr={self._slope_lr} needs an optimiser with parameter groups: {error}; leave slope_lr out"
-            ) from error
-        return self._make_optimizer([p for p in self.parameters() if p.requires_grad])
-
-    def _refused_parameters(self) -> list[str]:
-        return [f"{name} of shape {tuple(p.shape)}" for name, p in self.named_parameters() if not self._accepts(p)]
-
-    def _accepts(self, parameter: nn.Parameter) -> bool:
-        try:
-            self._make_optimizer([parameter])
-        except ValueError:
-            return False
-        return True
-
-
-def adam(parameters: Iterable[Any]) -> Optimizer:
-    """Build Adam with its default settings, the modules' default optimiser.
-
-    Args:
-        parameters: parameters or groups.
-
-    Returns:
-        The optimiser.
-    """
-    return torch.optim.Adam(parameters)
-
-
-def warn_about_low_precision(module: LightningModule, what: str) -> None:
-    """Warn once on rank zero where a loss is computed in less than float32.
-
-    Args:
-        module: the module that is about to be fitted.
-        what: what suffers, for the sentence.
-    """
-    precision = str(module.trainer.precision)
-    if precision not in {"32-true", "64-true"}:
-        rank_zero_warn(
-            f"precision {precision} is too low for {what}: use 32-true or 64-true (--trainer.precision 64-true)"
-        )
-
-
-def _is_plain(value: Any) -> bool:
-    """Tell whether a value survives a checkpoint that is loaded with ``weights_only=True``."""
-    if isinstance(value, dict):
-        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return all(_is_plain(item) for item in value)
-    return value is None or isinstance(value, (bool, int, float, str))
+    def _evaluate(self, batch: tuple[Tensor, Tensor], batch_idx: int, stage: str) -> Tensor:
+        """Add a batch to the metrics; return the outputs."""
+        inputs, targets = batch
+        outputs: Tensor = self(inputs)
+        self.metrics.update(outputs, targets)
+        self.log_dict({f"{stage}/{k}": v for k, v in self.metrics.items()}, prog_bar=True, batch_size=len(inputs))
+        return outputs

@@ -15,7 +15,8 @@ from laaf_lightning.activations import Scope
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.figures import ClassificationData, Drawable
 from laaf_lightning.models import LeNet, PreActResNet18
-from laaf_lightning.modules.base import AdaptiveModule, OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.modules.base import AdaptiveModule
+from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
 
 Batch = tuple[Tensor, Tensor]
 
@@ -69,7 +70,6 @@ class ImageClassifier(AdaptiveModule):
         channels_last: bool = False,
     ) -> None:
         super().__init__(optimizer, lr_scheduler, slope_lr, compile)
-        self._save_settings("network", "optimizer", "lr_scheduler")
         self._network = network
         self.num_classes, self.in_channels, self.image_size = num_classes, in_channels, image_size
         self.scope, self.n, self.activation = scope, n, activation
@@ -142,24 +142,6 @@ class ImageClassifier(AdaptiveModule):
         entropy: Tensor = torch.special.entr(shares).sum()
         return entropy
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a batch to the validation accuracy.
-
-        Args:
-            batch: (images, labels).
-            batch_idx: its number.
-        """
-        self._evaluate(batch, batch_idx, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a batch to the test accuracy.
-
-        Args:
-            batch: (images, labels).
-            batch_idx: its number.
-        """
-        self._evaluate(batch, batch_idx, "test")
-
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the class probabilities.
 
@@ -170,8 +152,7 @@ class ImageClassifier(AdaptiveModule):
         Returns:
             (B, num_classes).
         """
-        images: Tensor = batch[0] if isinstance(batch, (tuple, list)) else batch
-        return self.forward(images).softmax(dim=1)
+        return super().predict_step(batch, batch_idx).softmax(dim=1)
 
     def figure_data(self) -> dict[str, Drawable]:
         """Return confusion matrix and wrongly classified images of the last evaluation.
@@ -196,21 +177,20 @@ class ImageClassifier(AdaptiveModule):
             )
         }
 
-    def _evaluate(self, batch: Batch, batch_idx: int, stage: str) -> None:
+    def _evaluate(self, batch: Batch, batch_idx: int, stage: str) -> Tensor:
+        logits = super()._evaluate(batch, batch_idx, stage)
         images, labels = batch
-        logits = self(images)
-        predicted = logits.argmax(dim=1)
-        self.metrics.update(logits, labels)
+        loss = nn.functional.cross_entropy(logits, labels)
+        self.log(f"{stage}/loss", loss, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
         if batch_idx == 0:
             self.confusion.reset()
             self._mistakes = []
+        predicted = logits.argmax(dim=1)
         self.confusion.update(predicted, labels)
         room = _MAX_MISTAKES - len(self._mistakes)
         for i in (predicted != labels).nonzero().flatten().tolist()[:room]:
             self._mistakes.append((images[i].detach().cpu(), int(predicted[i]), int(labels[i])))
-        values: dict[str, Any] = {f"{stage}/{k}": v for k, v in self.metrics.items()}
-        values[f"{stage}/loss"] = nn.functional.cross_entropy(logits, labels)
-        self.log_dict(values, prog_bar=True, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
+        return logits
 
 
 def _network_class(name: str) -> Callable[..., nn.Module]:

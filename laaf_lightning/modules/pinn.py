@@ -7,22 +7,17 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
 
 from laaf_lightning.activations import Scope
 from laaf_lightning.data import CollocationBatch
 from laaf_lightning.derivatives import AutogradField, ConstantField, Field
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.figures import Drawable, SpaceTimeData
-from laaf_lightning.metrics import RelativeL2Error
 from laaf_lightning.models import MLP
-from laaf_lightning.modules.base import (
-    AdaptiveModule,
-    OptimizerFactory,
-    SchedulerFactory,
-    adam,
-    warn_about_low_precision,
-)
+from laaf_lightning.modules.base import AdaptiveModule
+from laaf_lightning.modules.constant_network import smallest_value
+from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.modules.precision import warn_about_low_precision
 from laaf_lightning.problems import PDE, Burgers
 
 Engine = Literal["auto", "autograd"]
@@ -83,7 +78,6 @@ class PINN(AdaptiveModule):
         compile: bool = False,
     ) -> None:
         super().__init__(optimizer, lr_scheduler, slope_lr, compile)
-        self._save_settings("problem", "optimizer", "lr_scheduler")
         if problem is None:
             raise ConfigurationError(
                 f"{type(self).__name__} needs problem=…, a PDE; a checkpoint does not hold a problem that was given "
@@ -122,14 +116,6 @@ class PINN(AdaptiveModule):
             init=self.init,
         )
 
-    def build_metrics(self) -> MetricCollection:
-        """Build the relative L2 error.
-
-        Returns:
-            The metrics.
-        """
-        return MetricCollection({"relative_l2": RelativeL2Error()})
-
     def residual(self, points: Tensor) -> Tensor:
         """Return the equation's residual of the network.
 
@@ -159,23 +145,28 @@ class PINN(AdaptiveModule):
     def constant_network_loss(self, batch: CollocationBatch) -> Tensor:
         """Return the smallest loss of a constant network, minimised over the constant.
 
-        L-BFGS in float64 from the smallest, mean and largest prescribed value; exact where the residual of a
-        constant is linear in it, a local minimum otherwise.
-
         Args:
             batch: as for `loss`.
 
         Returns:
             0-dim float64.
         """
-        points, values = batch.residual_points.double(), batch.condition_values.double()
-        starts = torch.stack([values.min(), values.mean(), values.max()])
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            losses = [self._minimise_constant(start.clone(), points, values.clone()) for start in starts]
-        return torch.stack(losses).min()
+        with torch.inference_mode(mode=False):
+            # Tensors made in inference mode cannot take part in a backward pass: copies can.
+            points, values = (part.double().clone() for part in (batch.residual_points, batch.condition_values))
 
-    def on_fit_start(self) -> None:
-        """Refuse data of another problem; warn about low precision.
+        def loss(constant: Tensor) -> Tensor:
+            residual = self._residual_of(ConstantField(constant, points, self.problem.coordinates), points)
+            misfit = (values - constant).square().mean()
+            return self.weight_residual * residual.square().mean() + self.weight_data * misfit
+
+        return smallest_value(loss, values.min(), values.max())
+
+    def setup(self, stage: str) -> None:
+        """Refuse data of another problem.
+
+        Args:
+            stage: what the Trainer is about to do.
 
         Raises:
             ConfigurationError: if the DataModule's problem is not this one.
@@ -186,37 +177,10 @@ class PINN(AdaptiveModule):
                 f"the model solves {self.problem!r}, the data hold points and solution of {data_problem!r}: give both "
                 "the same problem"
             )
+
+    def on_fit_start(self) -> None:
+        """Warn about low precision."""
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Add a batch to the validation error.
-
-        Args:
-            batch: (points, exact u).
-            batch_idx: not used.
-        """
-        self._evaluate(batch, "val")
-
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Add a batch to the test error.
-
-        Args:
-            batch: (points, exact u).
-            batch_idx: not used.
-        """
-        self._evaluate(batch, "test")
-
-    def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """Return û at the points.
-
-        Args:
-            batch: points, shape (N, d).
-            batch_idx: not used.
-
-        Returns:
-            Shape (N, 1).
-        """
-        return self.forward(batch)
 
     def figure_data(self) -> dict[str, Drawable]:
         """Return the solution on the problem's grid for drawing.
@@ -243,35 +207,18 @@ class PINN(AdaptiveModule):
     def _residual_of(self, field: Field, points: Tensor) -> Tensor:
         return self.problem.residual(self.problem.columns(points), field)
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], stage: str) -> None:
-        points, exact = batch
-        self.metrics.update(self(points), exact)
-        self.log_dict({f"{stage}/{k}": v for k, v in self.metrics.items()}, prog_bar=True, batch_size=len(points))
-
-    def _minimise_constant(self, constant: Tensor, points: Tensor, values: Tensor) -> Tensor:
-        constant.requires_grad_()
-        search = torch.optim.LBFGS([constant], max_iter=50, line_search_fn="strong_wolfe")
-
-        def objective() -> Tensor:
-            search.zero_grad()
-            residual = self._residual_of(ConstantField(constant, points, self.problem.coordinates), points)
-            loss = (
-                self.weight_residual * residual.square().mean() + self.weight_data * (values - constant).square().mean()
-            )
-            loss.backward()
-            return loss.detach()
-
-        search.step(objective)
-        return objective()
-
 
 class BurgersPINN(PINN):
     """The PINN of the Burgers equation, rebuilt from a checkpoint without further arguments.
 
     Args:
         viscosity: ν > 0.
+        scope: of the slopes, as for `PINN`.
+        n: scaling factor, > 0.
         kwargs: as for `PINN`, without `problem`.
     """
 
-    def __init__(self, viscosity: float = 0.01 / math.pi, **kwargs: Any) -> None:
-        super().__init__(problem=Burgers(viscosity), **kwargs)
+    def __init__(
+        self, viscosity: float = 0.01 / math.pi, *, scope: Scope = "layer", n: float = 1.0, **kwargs: Any
+    ) -> None:
+        super().__init__(problem=Burgers(viscosity), scope=scope, n=n, **kwargs)

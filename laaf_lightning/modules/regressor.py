@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
 
 from laaf_lightning.activations import Scope
 from laaf_lightning.figures import Drawable, RegressionData
-from laaf_lightning.metrics import RelativeL2Error
 from laaf_lightning.models import MLP
-from laaf_lightning.modules.base import (
-    AdaptiveModule,
-    OptimizerFactory,
-    SchedulerFactory,
-    adam,
-    warn_about_low_precision,
-)
+from laaf_lightning.modules.base import AdaptiveModule
+from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.modules.precision import warn_about_low_precision
 
 Batch = tuple[Tensor, Tensor]
 
@@ -68,7 +62,6 @@ class FunctionRegressor(AdaptiveModule):
         compile: bool = False,
     ) -> None:
         super().__init__(optimizer, lr_scheduler, slope_lr, compile)
-        self._save_settings("optimizer", "lr_scheduler")
         self.in_features, self.out_features = in_features, out_features
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
@@ -92,14 +85,6 @@ class FunctionRegressor(AdaptiveModule):
             init=self.init,
         )
 
-    def build_metrics(self) -> MetricCollection:
-        """Build the relative L2 error.
-
-        Returns:
-            The metrics.
-        """
-        return MetricCollection({"relative_l2": RelativeL2Error()})
-
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean squared error.
 
@@ -119,51 +104,21 @@ class FunctionRegressor(AdaptiveModule):
             batch: (x, u).
 
         Returns:
-            0-dim.
+            0-dim float64.
         """
-        _, u = batch
+        u = batch[1].double()
         return (u - u.mean(dim=0)).square().mean()
 
     def on_fit_start(self) -> None:
         """Warn about low precision."""
         warn_about_low_precision(self, "a regression to small errors")
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a batch to the validation error.
-
-        Args:
-            batch: (x, u).
-            batch_idx: not used.
-        """
-        self._evaluate(batch, batch_idx, "val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add a batch to the test error.
-
-        Args:
-            batch: (x, u).
-            batch_idx: not used.
-        """
-        self._evaluate(batch, batch_idx, "test")
-
-    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        """Return û(x).
-
-        Args:
-            batch: (x, u) or x.
-            batch_idx: not used.
-
-        Returns:
-            Shape (N, out_features).
-        """
-        x: Tensor = batch[0] if isinstance(batch, (tuple, list)) else batch
-        return self.forward(x)
-
     def figure_data(self) -> dict[str, Drawable]:
-        """Return the last evaluation for drawing.
+        """Return the last evaluation for drawing, on several ranks this rank's share of it.
 
         Returns:
-            The function of one variable under ``"solution"``; nothing before an evaluation.
+            A function of one variable under ``"regression"``, in rising order of x; nothing for other functions and
+            before an evaluation.
         """
         if not self._evaluated or self.in_features != 1 or self.out_features != 1:
             return {}
@@ -173,11 +128,9 @@ class FunctionRegressor(AdaptiveModule):
         order = np.argsort(x, kind="stable")
         return {"regression": RegressionData(x[order], exact[order], prediction[order])}
 
-    def _evaluate(self, batch: Batch, batch_idx: int, stage: str) -> None:
-        x, u = batch
-        prediction = self(x)
-        self.metrics.update(prediction, u)
+    def _evaluate(self, batch: Batch, batch_idx: int, stage: str) -> Tensor:
+        prediction = super()._evaluate(batch, batch_idx, stage)
         if batch_idx == 0:
             self._evaluated = []
-        self._evaluated.append((x.detach(), u.detach(), prediction.detach()))
-        self.log_dict({f"{stage}/{k}": v for k, v in self.metrics.items()}, prog_bar=True, batch_size=len(x))
+        self._evaluated.append((batch[0].detach(), batch[1].detach(), prediction.detach()))
+        return prediction

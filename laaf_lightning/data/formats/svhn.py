@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def read_svhn(file: Path, checksum: Checksum | None = None, remedy: str = FETCH_
     content = read_content(file, remedy)
     if checksum is not None:
         checksum.check(file, content, remedy)
-    arrays = _load(file, content, remedy)
+    arrays = _load(file, remedy)
     pixels, digits = (arrays.get(name) for name in ("X", "y"))
     if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4:
         found = "nothing" if pixels is None else f"{pixels.dtype} of shape {pixels.shape}"
@@ -50,13 +49,13 @@ def read_svhn(file: Path, checksum: Checksum | None = None, remedy: str = FETCH_
     return LabeledImages(images, torch.from_numpy(labels % _DIGIT_ZERO), str(file))
 
 
-def _load(file: Path, content: bytes, remedy: str) -> dict[str, np.ndarray]:
+def _load(file: Path, remedy: str) -> dict[str, np.ndarray]:
     from scipy.io import loadmat  # noqa: PLC0415  # a slow import that only this set needs
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # scipy only warns about variables that it cannot read
-            loaded = loadmat(io.BytesIO(content), variable_names=["X", "y"])
+            loaded = loadmat(str(file), appendmat=False)
     # scipy raises nearly anything on a damaged file, MemoryError on a damaged length included.
     except Exception as error:
         raise DamagedFileError(file, f"scipy cannot read it ({type(error).__name__}: {error})", remedy) from error

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from laaf_lightning.data.full_batch import RepeatedBatch, data_dtype, rank_share
 from laaf_lightning.data.namespaces import LightningDataModule
+from laaf_lightning.data.sampling import Sampler, sample_unit_cube
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.problems import PDE, Burgers
-
-Sampler = Literal["uniform", "latin_hypercube", "sobol"]
 
 
 class CollocationBatch(NamedTuple):
@@ -29,35 +28,6 @@ class CollocationBatch(NamedTuple):
     residual_points: Tensor
     condition_points: Tensor
     condition_values: Tensor
-
-
-def sample_unit_cube(sampler: Sampler, count: int, dimension: int, seed: int) -> Tensor:
-    """Draw points of the unit cube.
-
-    Args:
-        sampler: ``"uniform"``; ``"latin_hypercube"``, one point in each of `count` equal slices of every coordinate; or
-            ``"sobol"`` (scrambled).
-        count: number of points.
-        dimension: number of coordinates.
-        seed: the same seed gives the same points.
-
-    Returns:
-        Shape (count, dimension), float64, in [0, 1).
-
-    Raises:
-        ConfigurationError: for an unknown sampler.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    if sampler == "uniform":
-        return torch.rand(count, dimension, dtype=torch.float64, generator=generator)
-    if sampler == "latin_hypercube":
-        strata = torch.stack([torch.randperm(count, generator=generator) for _ in range(dimension)], dim=1)
-        within = torch.rand(count, dimension, dtype=torch.float64, generator=generator)
-        return (strata + within) / max(count, 1)
-    if sampler == "sobol":
-        engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)
-        return engine.draw(count, dtype=torch.float64)
-    raise ConfigurationError(unknown_choice("sampler", sampler, get_args(Sampler)))
 
 
 class CollocationDataModule(LightningDataModule):
@@ -77,6 +47,12 @@ class CollocationDataModule(LightningDataModule):
     Raises:
         ConfigurationError: for an unknown sampler, counts or a seed outside these ranges, and conditions that are
             missing, unknown, or without a single point.
+
+    Example:
+        >>> data = CollocationDataModule(Burgers(), num_residual=50, num_condition={"initial": 8, "left": 4, "right": 4})
+        >>> (batch, *_) = data.train_dataloader()
+        >>> batch.residual_points.shape, batch.condition_points.shape
+        (torch.Size([50, 2]), torch.Size([16, 2]))
     """
 
     def __init__(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import pytorch_lightning
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from laaf_lightning.data import DiscontinuousFunctionDataModule
@@ -14,8 +15,8 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import FunctionRegressor
 
 
-def formula(x: Tensor) -> np.ndarray[Any, Any]:
-    values = x.double().numpy()
+def formula(x: Tensor) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = x.double().numpy()
     return np.where(values <= 0, 0.2 * np.sin(6 * values), 1 + 0.1 * values * np.cos(18 * values))
 
 

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch
+import pytest
+import pytorch_lightning
+import torch
+from torch import Tensor, nn
+
+from laaf_lightning.data import BurgersDataModule, CollocationBatch
+from tests.data import point_cases
+from tests.ranks import run_on_two_ranks
+
+
+def quiet(namespace: Any, **arguments: Any) -> Any:
+    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return namespace.Trainer(accelerator="cpu", enable_model_summary=False, **options, **arguments)
+
+
+def test_training_in_double_precision_gets_points_of_full_accuracy() -> None:
+    data = point_cases.points()
+    seen = point_cases.fitted(quiet(pytorch_lightning, max_epochs=1, precision="64-true"))["seen"]
+    for got, expected in zip(seen, (data.residual_points(), *data.condition_points()), strict=True):
+        assert got.dtype == torch.float64
+        assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("namespace", [pytorch_lightning, lightning.pytorch], ids=lambda namespace: namespace.__name__)
+def test_both_trainers_fit_validate_and_predict_on_it(namespace: Any) -> None:
+    class Plane(namespace.LightningModule):  # type: ignore[misc]  # the base is a parameter
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(2, 1)
+
+        def training_step(self, batch: CollocationBatch) -> Tensor:
+            assert isinstance(batch, CollocationBatch)
+            return nn.functional.mse_loss(self.linear(batch.condition_points), batch.condition_values)
+
+        def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+            self.log("error", (self.linear(batch[0]) - batch[1]).square().mean())
+
+        def predict_step(self, batch: Tensor) -> Tensor:
+            outputs: Tensor = self.linear(batch)
+            return outputs
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    data, model, runner = BurgersDataModule(num_residual=4, steps_per_epoch=3), Plane(), quiet(namespace, max_epochs=2)
+    runner.fit(model, datamodule=data)
+    assert runner.global_step == 6
+    assert runner.callback_metrics["error"] > 0
+    assert runner.predict(model, datamodule=data)[0].shape == (25_600, 1)
+
+
+@pytest.fixture(scope="module")
+def both_ranks() -> list[dict[str, Any]]:
+    names = ("two_ranks_fit", "uneven_points")
+    results = run_on_two_ranks([f"tests.data.point_cases:{name}" for name in names])
+    return [{name: rank[f"tests.data.point_cases:{name}"] for name in names} for rank in results]
+
+
+@pytest.mark.slow
+def test_two_ranks_share_all_points_and_train_as_one_process(both_ranks: list[dict[str, Any]]) -> None:
+    alone = point_cases.fitted(quiet(pytorch_lightning, max_epochs=2, precision="64-true", num_sanity_val_steps=0))
+    first, second = (rank["two_ranks_fit"] for rank in both_ranks)
+    for whole, left, right in zip(alone["seen"], first["seen"], second["seen"], strict=True):
+        assert len(left) == len(right)
+        assert sorted(whole.tolist()) == sorted([*left.tolist(), *right.tolist()])
+    assert first["grid_points"] + second["grid_points"] == alone["grid_points"] == 25_600
+    for rank in (first, second):
+        torch.testing.assert_close(rank["parameters"], alone["parameters"], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.slow
+def test_points_that_two_ranks_cannot_share_are_refused(both_ranks: list[dict[str, Any]]) -> None:
+    for rank in both_ranks:
+        assert "num_residual=11 points do not split evenly over 2 ranks" in rank["uneven_points"]

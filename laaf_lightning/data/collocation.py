@@ -49,7 +49,7 @@ class CollocationDataModule(LightningDataModule):
             missing, unknown, or without a single point.
 
     Example:
-        >>> data = CollocationDataModule(Burgers(), num_residual=50, num_condition={"initial": 8, "left": 4, "right": 4})
+        >>> data = CollocationDataModule(Burgers(), 50, {"initial": 8, "left": 4, "right": 4})
         >>> (batch, *_) = data.train_dataloader()
         >>> batch.residual_points.shape, batch.condition_points.shape
         (torch.Size([50, 2]), torch.Size([16, 2]))

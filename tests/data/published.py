@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +46,9 @@ def write_idx_set(root: Path, folder: str, count: Count = (60_000, 10_000)) -> N
             (raw / f"{name}-{kind}-ubyte.gz").write_bytes(gzip.compress(idx(values), 1, mtime=0))
 
 
-def python2_pickle(batch: dict[str, object]) -> bytes:
+def python2_pickle(batch: Mapping[str, object]) -> bytes:
     """Pickle as Python 2 and numpy 1 did (protocol 2, byte strings), which today's pickle cannot write."""
-    return b"\x80\x02" + _pickled(batch) + b"."
+    return b"\x80\x02" + _pickled(dict(batch)) + b"."
 
 
 def _pickled(value: object) -> bytes:

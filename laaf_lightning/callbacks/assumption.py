@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -46,3 +51,33 @@ class TheoremAssumption:
             f"assumption of Theorem 2.1 {verdict}: J(Θ0) = {self.initial_objective:.4g}, "
             f"J_c + W_a·S(0) = {self.constant_network_loss:.4g} + {self.recovery_at_zero:.4g}{infinite}"
         )
+
+
+def measure_assumption(
+    trainer: Trainer, module: LightningModule, batch: Any, objective: Tensor, recovery_at_zero: float
+) -> TheoremAssumption | None:
+    """Compare the first step's objective with the best constant network's on the same batch.
+
+    On several ranks both are averages over the ranks' parts of the batch. The average of J_c is at most the J_c of
+    the whole batch, so that a verdict "holds" is right for the whole batch too.
+
+    Args:
+        trainer: the Trainer, whose strategy averages over ranks.
+        module: asked by ``constant_network_loss(batch) -> Tensor | float | None``, if it has that method.
+        batch: the first training batch.
+        objective: J(Θ0) on this rank, 0-dim.
+        recovery_at_zero: W_a·S(0).
+
+    Returns:
+        The numbers; None where the module cannot tell J_c.
+    """
+    best_constant = getattr(module, "constant_network_loss", None)
+    if not callable(best_constant):
+        return None
+    constant = best_constant(batch)
+    # NaN stands for None, so that every rank takes part in the average.
+    told = math.nan if constant is None else float(constant)
+    dtype = torch.promote_types(objective.dtype, torch.float32)
+    numbers = torch.stack([objective.detach().mean().to(dtype), objective.new_tensor(told, dtype=dtype)])
+    initial, told = trainer.strategy.reduce(numbers, reduce_op="mean").tolist()
+    return None if math.isnan(told) else TheoremAssumption(initial, told, recovery_at_zero)

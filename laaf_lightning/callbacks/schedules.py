@@ -22,12 +22,17 @@ class WeightSchedule(ABC):
     """
 
     def __init__(self, weight: float = 1.0) -> None:
-        if not (math.isfinite(weight) and weight >= 0):
+        if not _is_weight(weight):
             raise ConfigurationError(
-                f"weight={weight} of the slope recovery term must be finite and >= 0; 0 only logs "
-                "(--slope_recovery.weight 0)"
+                f"weight={weight!r} of the slope recovery term must be a finite number >= 0, or a WeightSchedule such "
+                "as OffAfter(steps=1000); 0 only logs (--slope_recovery.weight 0)"
             )
         self.weight = float(weight)
+
+    @property
+    def is_always_zero(self) -> bool:
+        """Whether the weight is zero at every step, so that the term need not be there at all."""
+        return False
 
     @abstractmethod
     def __call__(self, step: int) -> float:
@@ -45,6 +50,31 @@ class WeightSchedule(ABC):
         return f"{type(self).__name__}({settings})"
 
 
+def weight_at(schedule: WeightSchedule, step: int) -> float:
+    """Ask a schedule for the weight at a step, and refuse what is not one.
+
+    Args:
+        schedule: the schedule.
+        step: number of optimiser steps taken so far.
+
+    Returns:
+        W_a ≥ 0.
+
+    Raises:
+        ConfigurationError: if the schedule returns anything but a finite number ≥ 0.
+    """
+    weight = schedule(step)
+    if not _is_weight(weight):
+        raise ConfigurationError(
+            f"the schedule {schedule} gave the weight {weight!r} at step {step}: it must return a finite number >= 0"
+        )
+    return weight
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
 class ConstantWeight(WeightSchedule):
     """The same weight at every step, as in the paper.
 
@@ -55,6 +85,11 @@ class ConstantWeight(WeightSchedule):
         >>> ConstantWeight(0.5)(1000)
         0.5
     """
+
+    @property
+    def is_always_zero(self) -> bool:
+        """Whether the constant is zero."""
+        return self.weight == 0
 
     def __call__(self, step: int) -> float:
         """Return the constant.
@@ -73,9 +108,14 @@ class _Ending(WeightSchedule):
 
     def __init__(self, weight: float = 1.0, steps: int = 1000) -> None:
         super().__init__(weight)
-        if steps < 1:
+        if not (math.isfinite(steps) and steps >= 1):
             raise ConfigurationError(f"steps={steps} of {type(self).__name__} must be >= 1 optimiser steps")
         self.steps = steps
+
+    @property
+    def is_always_zero(self) -> bool:
+        """Whether the schedule starts at zero, where it ends."""
+        return self.weight == 0
 
 
 class OffAfter(_Ending):

@@ -1,74 +1,46 @@
-"""Means and bands of the slopes, as numbers for a logger and as TensorBoard charts."""
+"""Means and bands of the slopes as numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
-from laaf_lightning.activations import AdaptiveActivation
+from laaf_lightning.callbacks.tensorboard import tensorboard_writers
 
-Sites = list[tuple[str, AdaptiveActivation]]
+__all__ = ["slope_statistics", "tensorboard_writers"]
+
+BAND = ("std", "lower", "upper")
 
 
-def slope_statistics(sites: Sites) -> tuple[dict[str, float], bool]:
-    """Compute mean, population standard deviation and the band mean ∓ std of n·a at every site.
+def slope_statistics(slopes: Mapping[str, Tensor]) -> tuple[dict[str, float], bool]:
+    """Compute mean, population standard deviation and the band mean ∓ std of n·a in every layer.
 
     All numbers reach the host in one transfer.
 
     Args:
-        sites: (name, site) pairs, each with a slope.
+        slopes: n·a by the layer's name, any shapes.
 
     Returns:
-        ``slope/<name>/mean`` and, for sites with more than one slope, ``/std``, ``/lower`` and ``/upper``; and
+        ``slope/<name>/mean`` and, for layers with more than one slope, ``/std``, ``/lower`` and ``/upper``; and
         whether any slope is ≤ 0.
+
+    Example:
+        >>> slope_statistics({"act": torch.tensor([1.0, 3.0])})
+        ({'slope/act/mean': 2.0, 'slope/act/std': 1.0, 'slope/act/lower': 1.0, 'slope/act/upper': 3.0}, False)
     """
     keys: list[str] = []
     values: list[Tensor] = []
     with torch.no_grad():
-        slopes = [(name, site.slope) for name, site in sites]
-        for name, slope in slopes:
+        for name, slope in slopes.items():
             mean = slope.mean()
             keys.append(f"slope/{name}/mean")
             values.append(mean)
             if slope.numel() > 1:
                 std = slope.std(correction=0)
-                keys += [f"slope/{name}/{part}" for part in ("std", "lower", "upper")]
+                keys += [f"slope/{name}/{part}" for part in BAND]
                 values += [std, mean - std, mean + std]
-        smallest = torch.stack([slope.min() for _, slope in slopes]).min()
+        smallest = torch.stack([slope.min() for slope in slopes.values()]).min()
         *numbers, least = torch.stack([*values, smallest]).tolist()
     return dict(zip(keys, numbers, strict=True)), least <= 0
-
-
-def chart_layout(sites: Sites) -> dict[str, dict[str, list[Any]]]:
-    """Describe one chart with all sites' means and one margin chart a site with a band, for TensorBoard.
-
-    Args:
-        sites: (name, site) pairs, each with a slope.
-
-    Returns:
-        A layout for ``SummaryWriter.add_custom_scalars``.
-    """
-    means = [f"slope/{name}/mean" for name, _ in sites]
-    charts: dict[str, list[Any]] = {"n·a, mean of every layer": ["Multiline", means]}
-    for name, site in sites:
-        if site.a is not None and site.a.numel() > 1:
-            tags = [f"slope/{name}/{part}" for part in ("mean", "lower", "upper")]
-            charts[f"n·a of {name}, mean ∓ std"] = ["Margin", tags]
-    return {"slopes": charts}
-
-
-def tensorboard_writers(loggers: Iterable[Any]) -> list[SummaryWriter]:
-    """Find the TensorBoard writers among loggers of any Lightning package.
-
-    Args:
-        loggers: the Trainer's loggers.
-
-    Returns:
-        The ``SummaryWriter`` objects.
-    """
-    experiments = [getattr(logger, "experiment", None) for logger in loggers]
-    return [experiment for experiment in experiments if isinstance(experiment, SummaryWriter)]

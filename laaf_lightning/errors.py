@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_ALIKE = 0.6
+_BEGINNING = 0.95
+
 
 class ConfigurationError(ValueError):
     """A request that cannot be met as it stands.
@@ -19,10 +22,10 @@ def unknown_choice(kind: str, value: object, allowed: Iterable[str]) -> str:
     Args:
         kind: what is chosen, as the user knows it, for example ``"scope"``.
         value: what was given.
-        allowed: the valid names.
+        allowed: the valid names; of dotted ones the last part is compared.
 
     Returns:
-        A text that lists the valid names and the nearest one.
+        A text that lists the valid names and the nearest one, if one is near.
 
     Example:
         >>> print(unknown_choice("scope", "neurons", ["layer", "neuron"]))
@@ -30,5 +33,17 @@ def unknown_choice(kind: str, value: object, allowed: Iterable[str]) -> str:
     """
     names = list(allowed)
     text = f"unknown {kind} {value!r}: valid are {', '.join(names)}"
-    near = difflib.get_close_matches(str(value).lower(), names, n=1, cutoff=0.5)
-    return f"{text}; did you mean {near[0]!r}?" if near else text
+    near = max(names, key=lambda name: _likeness(str(value), name), default=None)
+    if near is None or _likeness(str(value), near) < _ALIKE:
+        return text
+    return f"{text}; did you mean {near!r}?"
+
+
+def _likeness(value: str, name: str) -> float:
+    """Compare without regard to case; the beginning of a long name counts nearly as much as all of it."""
+    given, known = (text.rpartition(".")[2].lower() for text in (value, name))
+    if not given:
+        return 0.0
+    whole = difflib.SequenceMatcher(None, given, known).ratio()
+    beginning = difflib.SequenceMatcher(None, given, known[: len(given)]).ratio()
+    return max(whole, _BEGINNING * beginning)

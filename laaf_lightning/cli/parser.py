@@ -1,0 +1,141 @@
+"""A parser that says in one sentence what is wrong with an argument or a configuration."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from typing import Any, NoReturn
+
+import torch
+from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.cli import LightningArgumentParser
+
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+
+_KEY = re.compile(r'Parser key "([^"]+)"')
+_LITERAL = re.compile(r"typing\.Literal(\[.*?\])")
+_VALUES = (re.compile(r"Got value: (.*)$", re.MULTILINE), re.compile(r"Given value: (.*)$", re.MULTILINE))
+_NO_CLASS = re.compile(
+    r"Expected a dot import path string: (\S+)|Problem with given class_path '([^']+)':\s+module '\S+' has no attribute"
+)
+_REQUIRED = re.compile(r"\b(?:fit|validate|test|predict)\.(model|data)\b")
+_TYPE = re.compile(r"<class '([^']+)'>")
+
+
+class RequestParser(LightningArgumentParser):
+    """Parser whose errors are `ConfigurationError`: one sentence with the valid choices, without the usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """End parsing.
+
+        Args:
+            message: jsonargparse's text.
+            ex: what it caught.
+
+        Raises:
+            ConfigurationError: always, but for the parsers of nested classes, whose errors jsonargparse collects.
+        """
+        if not self.exit_on_error:
+            super().error(message, ex)
+        text = explanation(message)
+        program = self.prog.replace(" [options]", "")
+        hint = "" if text.startswith("unknown ") else f" ({program} --help lists the options)"
+        raise ConfigurationError(f"{text}{hint}") from ex
+
+
+def explanation(message: str) -> str:
+    r"""Say in one sentence what jsonargparse says in many lines.
+
+    Args:
+        message: its text.
+
+    Returns:
+        For a value outside a list of choices, or a class that does not exist, the valid ones and the nearest; for
+        all else jsonargparse's own words.
+
+    Example:
+        >>> print(explanation("Parser key \"n\":\n  Expected a <class 'float'>. Got value: ten"))
+        n: Expected a float. Got value: ten
+    """
+    keys = [part for key in _KEY.findall(message) for part in key.split(".")]
+    key = ".".join(keys)
+    literals = [str(choice) for group in _LITERAL.findall(message) for choice in ast.literal_eval(group)]
+    if literals:
+        return unknown_choice(key, _value(message), dict.fromkeys(literals))
+    if match := _NO_CLASS.search(message):
+        name = match[1] or match[2]
+        classes = known_classes(keys[-1]) if keys else []
+        return unknown_choice(f"class for {key}", name, classes) if classes else f"{key}: there is no class {name!r}"
+    reasons = alternatives(message)
+    text = "; or ".join(dict.fromkeys(_TYPE.sub(r"\1", reason) for reason in reasons))
+    return f"{key}: {text}" if key and text else _REQUIRED.sub(r"--\1", " ".join(message.split()))
+
+
+def alternatives(message: str) -> list[str]:
+    """Split jsonargparse's text for a key that allows several types into what each type says.
+
+    Args:
+        message: its text.
+
+    Returns:
+        One line a type, without what only says that ``None`` or a file would have been accepted too.
+    """
+    text = re.sub(r"^\s*(Given value|Subtypes|Does not validate).*$", "", message, flags=re.MULTILINE)
+    text = re.sub(r"^\s*Errors:\s*$", "", _KEY.sub("", text), flags=re.MULTILINE)
+    parts = [" ".join(part.split()).strip(": ") for part in re.split(r"^\s*- ", text, flags=re.MULTILINE)]
+    dull = ("Expected a <class 'NoneType'>", "Expected a path but", "Does not validate")
+    return [re.sub(r":\s*:", ":", part) for part in parts if part and not part.startswith(dull)]
+
+
+def known_classes(key: str) -> list[str]:
+    """List the classes that a key of a configuration takes.
+
+    Args:
+        key: its last part, for example ``"data"``.
+
+    Returns:
+        Dotted paths of ours, or torch's optimisers and schedulers; nothing for other keys.
+    """
+    import laaf_lightning  # noqa: PLC0415  # the package's own names, all of which are imported here
+
+    ours = {name: getattr(laaf_lightning, name) for name in laaf_lightning.__all__}
+    bases: dict[str, tuple[str, dict[str, Any], type]] = {
+        "model": ("laaf_lightning", ours, LightningModule),
+        "data": ("laaf_lightning", ours, LightningDataModule),
+        "problem": ("laaf_lightning", ours, ours["PDE"]),
+        "weight": ("laaf_lightning", ours, ours["WeightSchedule"]),
+        "optimizer": ("torch.optim", vars(torch.optim), torch.optim.Optimizer),
+        "lr_scheduler": (
+            "torch.optim.lr_scheduler",
+            vars(torch.optim.lr_scheduler),
+            torch.optim.lr_scheduler.LRScheduler,
+        ),
+    }
+    if key not in bases:
+        return []
+    module, names, base = bases[key]
+    return sorted(f"{module}.{name}" for name, value in names.items() if _can_be_built(value, base))
+
+
+def _value(message: str) -> str:
+    """Return what was given, as the innermost complaint has it."""
+    found = next((match for pattern in _VALUES if (match := pattern.search(message))), None)
+    return found[1] if found else ""
+
+
+def _can_be_built(value: Any, base: type) -> bool:
+    """Tell a class that a user may name from the bases of others, which lack a method or a fact."""
+    if not (inspect.isclass(value) and issubclass(value, base)) or value is base:
+        return False
+    if inspect.isabstract(value) or value.__name__.startswith("_"):
+        return False
+    facts = [
+        name for parent in value.__mro__ for name, kind in _own_annotations(parent).items() if "ClassVar" in str(kind)
+    ]
+    return all(hasattr(value, fact) for fact in facts)
+
+
+def _own_annotations(owner: type) -> dict[str, Any]:
+    annotations: dict[str, Any] = vars(owner).get("__annotations__", {})
+    return annotations

@@ -1,0 +1,70 @@
+"""Tell a wrong request from a defect: the first ends with one sentence, the second with its traceback."""
+
+from __future__ import annotations
+
+import traceback
+
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+from laaf_lightning.cli.checkpoint import state_mismatch
+from laaf_lightning.cli.parser import alternatives
+from laaf_lightning.errors import ConfigurationError
+
+
+def as_wrong_request(error: Exception) -> ConfigurationError | None:
+    """Find out whether an error is about what the user asked for.
+
+    Args:
+        error: what a run raised.
+
+    Returns:
+        The error to show instead, `error` itself if it is one already, None for a defect.
+    """
+    if isinstance(error, ConfigurationError):
+        return error
+    text = _text_of(error)
+    return None if text is None else ConfigurationError(text)
+
+
+def _text_of(error: Exception) -> str | None:
+    if isinstance(error, MisconfigurationException):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
+        return state_mismatch(str(error))
+    if isinstance(error, ValueError):
+        return _from_torch_optim(error) or _from_a_constructor(error)
+    return None
+
+
+def _from_torch_optim(error: ValueError) -> str | None:
+    """Find out whether the constructor of one of torch's optimisers or schedulers raised the error itself.
+
+    Returns:
+        What to say then, else None.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    last = frames[-1] if frames else None
+    if last is None or last.f_code.co_name != "__init__" or not last.f_globals["__name__"].startswith("torch.optim"):
+        return None
+    return f"the optimiser refuses its settings: {error}"
+
+
+def _from_a_constructor(error: ValueError) -> str | None:
+    """Find our own error where jsonargparse wraps it because a key allows several types.
+
+    Only the first type's exception is kept as the cause; of the others there is nothing but their text.
+
+    Returns:
+        Our text, or that of a constructor of which nothing else is left; None for an error from elsewhere.
+    """
+    innermost: BaseException = error
+    while innermost.__cause__ is not None:
+        innermost = innermost.__cause__
+        if isinstance(innermost, ConfigurationError):
+            return str(innermost)
+    if innermost is error or not str(innermost).startswith("Expected a "):
+        return None
+    others = [text for text in alternatives(str(error)) if not text.startswith("Expected a ")]
+    return others[0] if others else None

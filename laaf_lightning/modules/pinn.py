@@ -190,17 +190,18 @@ class PINN(AdaptiveModule):
         """
         if len(self.problem.coordinates) != 2:
             return {}
+        space, time = self.problem.coordinates
         axes, grid = self.problem.axes(), self.problem.grid()
-        first, second = (axes[name] for name in self.problem.coordinates)
+        shape = (len(axes[space]), len(axes[time]))
         prediction = self(grid.to(next(self.network.parameters()))).detach().double().cpu()
         exact = self.problem.exact(grid)
-        shape = (len(first), len(second))
         return {
             type(self.problem).__name__.lower(): SpaceTimeData(
-                first.numpy(),
-                second.numpy(),
+                axes[space].numpy(),
+                axes[time].numpy(),
                 prediction.reshape(shape).T.numpy(),
                 None if exact is None else exact.cpu().reshape(shape).T.numpy(),
+                coordinates=(space, time),
             )
         }
 

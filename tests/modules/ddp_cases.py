@@ -1,0 +1,97 @@
+"""What two ranks train together, and what one process trains instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from pytorch_lightning import Trainer
+from torch import Tensor
+from torch.optim import LBFGS, SGD, Adam
+
+from laaf_lightning.data import SemeionDataModule
+from laaf_lightning.modules import AdaptiveModule, ImageClassifier
+from tests.modules.small import burgers_data, quiet_trainer, regression_data, small_pinn, small_regressor
+from tests.ranks import two_rank_trainer
+
+MakeTrainer = Callable[..., Trainer]
+ADAM = partial(Adam, lr=1e-2)
+STRONG_WOLFE = partial(LBFGS, line_search_fn="strong_wolfe", max_iter=8)
+
+
+def _fit_points(make_trainer: MakeTrainer, model: AdaptiveModule, data: Any, steps: int) -> dict[str, Tensor]:
+    trainer = make_trainer(
+        max_steps=steps, max_epochs=-1, limit_val_batches=0, precision="64-true", log_every_n_steps=1
+    )
+    trainer.fit(model, datamodule=data)
+    result = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    return {**result, "train/loss": trainer.callback_metrics["train/loss"].double()}
+
+
+def fit_regressor(make_trainer: MakeTrainer, optimizer: Any, steps: int) -> dict[str, Tensor]:
+    return _fit_points(make_trainer, small_regressor(scope="neuron", optimizer=optimizer), regression_data(), steps)
+
+
+def fit_pinn(make_trainer: MakeTrainer, optimizer: Any, steps: int) -> dict[str, Tensor]:
+    return _fit_points(make_trainer, small_pinn(scope="neuron", optimizer=optimizer), burgers_data(), steps)
+
+
+def fit_classifier(make_trainer: MakeTrainer, batch_size: int) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    model = ImageClassifier(
+        "lenet", num_classes=10, in_channels=1, image_size=16, scope="channel", optimizer=partial(SGD, lr=0.05)
+    )
+    trainer = make_trainer(max_steps=3, limit_val_batches=0, log_every_n_steps=1)
+    trainer.fit(model, datamodule=SemeionDataModule(batch_size=batch_size))
+    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+def validate_regressor(make_trainer: MakeTrainer) -> float:
+    """Measure on 51 points, 26 on one rank and 25 on the other."""
+    (logged,) = make_trainer(precision="64-true").validate(
+        small_regressor(), datamodule=regression_data(num_test_points=51), verbose=False
+    )
+    return logged["val/relative_l2"]
+
+
+def validate_classifier(make_trainer: MakeTrainer) -> dict[str, float]:
+    torch.manual_seed(0)
+    model = ImageClassifier("lenet", num_classes=10, in_channels=1, image_size=16)
+    data = SemeionDataModule(batch_size=50, val_split=100)
+    (logged,) = make_trainer().validate(model, datamodule=data, verbose=False)
+    counts = model.figure_data()["classification"]
+    return {**logged, "images": float(counts.counts.sum())}  # type: ignore[attr-defined]
+
+
+def regressor_adam(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_regressor(make_trainer, ADAM, 20)
+
+
+def regressor_lbfgs(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_regressor(make_trainer, STRONG_WOLFE, 5)
+
+
+def pinn_adam(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_pinn(make_trainer, ADAM, 20)
+
+
+def pinn_lbfgs(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_pinn(make_trainer, STRONG_WOLFE, 5)
+
+
+def classifier_two_ranks() -> dict[str, Tensor]:
+    return fit_classifier(two_rank_trainer, 8)
+
+
+def classifier_one_process() -> dict[str, Tensor]:
+    return fit_classifier(quiet_trainer, 16)
+
+
+def uneven_shards(make_trainer: MakeTrainer = two_rank_trainer) -> float:
+    return validate_regressor(make_trainer)
+
+
+def classifier_validation(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, float]:
+    return validate_classifier(make_trainer)

@@ -1,0 +1,60 @@
+"""Two ranks with half the points each train as one process with all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.modules import ddp_cases
+from tests.modules.small import quiet_trainer
+from tests.ranks import run_on_two_ranks
+
+pytestmark = pytest.mark.slow
+
+FITS = ["regressor_adam", "regressor_lbfgs", "pinn_adam", "pinn_lbfgs"]
+CASES = [*FITS, "classifier_two_ranks", "uneven_shards", "classifier_validation"]
+
+
+@pytest.fixture(scope="module")
+def ranks() -> list[dict[str, Any]]:
+    results = run_on_two_ranks([f"tests.modules.ddp_cases:{case}" for case in CASES])
+    return [{name.rpartition(":")[2]: value for name, value in result.items()} for result in results]
+
+
+@pytest.mark.parametrize("case", [*FITS, "classifier_two_ranks"])
+def test_both_ranks_have_the_same_weights_and_slopes(ranks: list[dict[str, Any]], case: str) -> None:
+    first, second = (result[case] for result in ranks)
+    assert first.keys() == second.keys()
+    assert any(name.endswith(".a") for name in first)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("case", FITS)
+def test_points_split_over_ranks_train_as_in_one_process(ranks: list[dict[str, Any]], case: str) -> None:
+    fit: Callable[..., dict[str, Tensor]] = getattr(ddp_cases, case)
+    # The ranks' means are added in another order: a rounding error that a few steps leave far below 1e-8.
+    torch.testing.assert_close(ranks[0][case], fit(quiet_trainer), rtol=1e-8, atol=1e-10)
+
+
+def test_images_split_over_ranks_train_as_in_one_process(ranks: list[dict[str, Any]]) -> None:
+    # float32 rounding of a mean over 16 images or two over 8.
+    torch.testing.assert_close(
+        ranks[0]["classifier_two_ranks"], ddp_cases.classifier_one_process(), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_relative_l2_error_is_exact_over_uneven_shards(ranks: list[dict[str, Any]]) -> None:
+    expected = ddp_cases.uneven_shards(quiet_trainer)
+    for result in ranks:
+        assert result["uneven_shards"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_accuracy_loss_and_confusion_are_over_all_images(ranks: list[dict[str, Any]]) -> None:
+    expected = ddp_cases.classifier_validation(quiet_trainer)
+    assert expected["images"] == 100
+    for result in ranks:
+        assert result["classifier_validation"] == pytest.approx(expected, rel=1e-6)

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from laaf_lightning.data import CollocationBatch, CollocationDataModule
+from laaf_lightning.derivatives import Field
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures import SpaceTimeData
+from laaf_lightning.modules import PINN
+from laaf_lightning.problems import PDE, Burgers, Dirichlet
+from tests.modules.small import PolynomialPINN, Reaction, burgers_data, quiet_trainer, small_pinn
+
+NU = 0.25
+
+
+def batch(points: int = 7, conditions: int = 5) -> CollocationBatch:
+    generator = torch.Generator().manual_seed(3)
+    draws = [torch.rand(count, 2, dtype=torch.float64, generator=generator) for count in (points, conditions)]
+    return CollocationBatch(draws[0], draws[1], torch.sin(5 * draws[1].sum(dim=1, keepdim=True)))
+
+
+def polynomial_residual(points: Tensor) -> np.ndarray[Any, Any]:
+    """u_t + u·u_x − ν·u_xx of u = x²t."""
+    x, t = points.double().numpy().T
+    result: np.ndarray[Any, Any] = (x**2 + x**2 * t * 2 * x * t - NU * 2 * t)[:, None]
+    return result
+
+
+def test_residual_of_a_known_function_is_the_closed_form() -> None:
+    model = PolynomialPINN(Burgers(NU)).double()
+    points = batch().residual_points
+    np.testing.assert_allclose(model.residual(points).detach().numpy(), polynomial_residual(points), rtol=1e-12)
+
+
+def test_residual_of_the_network_agrees_with_finite_differences() -> None:
+    model = small_pinn(viscosity=NU, scope="neuron").double()
+    points, h = batch().residual_points, 1e-4
+    dx, dt = torch.tensor([[h, 0.0], [0.0, h]], dtype=torch.float64)
+    with torch.no_grad():
+        u_t = (model(points + dt) - model(points - dt)) / (2 * h)
+        u_x = (model(points + dx) - model(points - dx)) / (2 * h)
+        u_xx = (model(points + dx) - 2 * model(points) + model(points - dx)) / h**2
+        expected = u_t + model(points) * u_x - NU * u_xx
+    torch.testing.assert_close(model.residual(points).detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0, 10), st.floats(0, 10))
+def test_loss_is_the_weighted_sum_of_both_mean_squares(weight_residual: float, weight_data: float) -> None:
+    model = PolynomialPINN(Burgers(NU), weight_residual=weight_residual, weight_data=weight_data).double()
+    sample = batch()
+    x, t = sample.condition_points.numpy().T
+    misfit = (x**2 * t)[:, None] - sample.condition_values.numpy()
+    expected = weight_residual * np.mean(polynomial_residual(sample.residual_points) ** 2)
+    expected += weight_data * np.mean(misfit**2)
+    assert model.loss(sample).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_both_parts_of_the_loss_are_logged() -> None:
+    model = PolynomialPINN(Burgers(NU), weight_residual=3.0, weight_data=0.5)
+    trainer = quiet_trainer(max_steps=1, limit_val_batches=0)
+    trainer.fit(model, datamodule=burgers_data(viscosity=NU))
+    logged = {name: value.item() for name, value in trainer.callback_metrics.items()}
+    total = 3 * logged["train/mse_residual"] + 0.5 * logged["train/mse_data"]
+    assert logged["train/loss"] == pytest.approx(total, rel=1e-6)
+    sample = burgers_data(viscosity=NU).train_dataloader().batch
+    assert logged["train/mse_residual"] == pytest.approx(
+        np.mean(polynomial_residual(sample.residual_points) ** 2), rel=1e-5
+    )
+
+
+def test_loss_can_be_asked_for_after_fit() -> None:
+    model, data = small_pinn(), burgers_data()
+    quiet_trainer(max_steps=2, limit_val_batches=0).fit(model, datamodule=data)
+    assert math.isfinite(model.loss(data.train_dataloader().batch).item())
+
+
+@pytest.mark.parametrize("weight_data", [1.0, 2.5])
+def test_best_constant_for_burgers_is_the_mean_of_the_conditions(weight_data: float) -> None:
+    sample = batch()
+    expected = weight_data * np.var(sample.condition_values.numpy())
+    model = small_pinn(weight_data=weight_data, weight_residual=7.0)
+    assert model.constant_network_loss(sample).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("weight_residual", [0.0, 0.1, 1.0, 50.0])
+@pytest.mark.parametrize("shift", [-0.8, 0.0, 0.4])
+def test_best_constant_is_found_where_the_residual_depends_on_it(weight_residual: float, shift: float) -> None:
+    sample = batch()
+    sample = sample._replace(condition_values=sample.condition_values + shift)
+    c = torch.linspace(-3, 3, 600_001, dtype=torch.float64)
+    data = c**2 - 2 * c * sample.condition_values.mean() + sample.condition_values.square().mean()
+    scan = (weight_residual * (c**3 - c) ** 2 + data).min().item()
+    model = PINN(Reaction(), width=4, depth=1, weight_residual=weight_residual)
+    # The scan's step of 1e-5 leaves it above the minimum by at most half its curvature times the step squared.
+    assert scan - 1e-7 < model.constant_network_loss(sample).item() < scan + 1e-9
+
+
+def test_best_constant_can_be_asked_for_in_inference_mode() -> None:
+    with torch.inference_mode():
+        sample = batch()
+        value = PINN(Reaction(), width=4, depth=1).constant_network_loss(sample)
+    assert value.item() == pytest.approx(PINN(Reaction(), width=4, depth=1).constant_network_loss(batch()).item())
+
+
+def test_data_of_another_problem_are_refused_before_training() -> None:
+    model = small_pinn(viscosity=0.1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    sentence = (
+        r"the model solves Burgers\(viscosity=0.1\), the data hold .* Burgers\(viscosity=0.2\): give both the same"
+    )
+    for run in (quiet_trainer(max_steps=1).fit, quiet_trainer().test):
+        with pytest.raises(ConfigurationError, match=sentence):
+            run(model, datamodule=burgers_data(viscosity=0.2))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_data_of_an_equal_problem_are_accepted() -> None:
+    model = PINN(Reaction(0.5), width=4, depth=1)
+    data = CollocationDataModule(Reaction(0.5), num_residual=8, num_condition=4, steps_per_epoch=2)
+    trainer = quiet_trainer(max_epochs=1, limit_val_batches=0)
+    trainer.fit(model, datamodule=data)
+    assert trainer.global_step == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"problem": None}, r"PINN needs problem=…, a PDE; .* PINN\.load_from_checkpoint\(path, problem=…\)"),
+        ({"weight_residual": -1.0}, r"weight_residual=-1.0 must be finite and >= 0"),
+        ({"weight_data": math.nan}, r"weight_data=nan must be finite and >= 0"),
+        ({"weight_data": math.inf}, r"weight_data=inf must be finite and >= 0"),
+        ({"engine": "autgrad"}, r"unknown engine 'autgrad': valid are auto, autograd; did you mean 'autograd'\?"),
+        ({"compile": True}, r"compile=True does not go with engine='autograd'"),
+        ({"scope": "neurons"}, r"unknown scope 'neurons': .* did you mean 'neuron'\?"),
+        ({"n": 0}, r"n=0 must be a finite number > 0"),
+        ({"activation": "tanhh"}, r"unknown activation 'tanhh': .* did you mean 'tanh'\?"),
+    ],
+)
+def test_settings_that_cannot_be_met_are_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        PINN(**{"problem": Burgers(), **settings})
+
+
+def test_figure_data_puts_time_along_the_rows() -> None:
+    data = PolynomialPINN(Burgers(NU)).figure_data()["burgers"]
+    assert isinstance(data, SpaceTimeData)
+    assert data.prediction.shape == (100, 256)
+    np.testing.assert_allclose(data.prediction, data.t[:, None] * data.x[None, :] ** 2, rtol=1e-5, atol=1e-7)
+    assert data.exact is not None
+    assert data.exact.shape == (100, 256)
+    np.testing.assert_allclose(data.exact[0], -np.sin(np.pi * data.x), atol=1e-12)
+    point = torch.tensor([[data.x[200], data.t[70]]])
+    assert data.exact[70, 200] == pytest.approx(Burgers(NU).exact(point).item(), rel=1e-12)
+
+
+def test_figure_data_of_a_problem_without_solution_has_the_prediction_alone() -> None:
+    data = PINN(Reaction(), width=4, depth=1).figure_data()["reaction"]
+    assert isinstance(data, SpaceTimeData)
+    assert data.exact is None
+    assert data.prediction.shape == (101, 101)
+
+
+class Plane(PDE):
+    """Two coordinates of space, or three."""
+
+    coordinates: ClassVar[tuple[str, ...]] = ("x", "y")
+    domain: ClassVar[Mapping[str, tuple[float, float]]] = dict.fromkeys("xyz", (0.0, 1.0))
+
+    def residual(self, x: Mapping[str, Tensor], u: Field) -> Tensor:
+        return u.d("x", "x") + u.d("y", "y")
+
+    def conditions(self) -> Sequence[Dirichlet]:
+        return ()
+
+
+class Space(Plane):
+    coordinates: ClassVar[tuple[str, ...]] = ("x", "y", "z")
+
+
+def test_figure_data_names_the_problems_own_coordinates() -> None:
+    data = PINN(Plane(), width=4, depth=1).figure_data()["plane"]
+    assert isinstance(data, SpaceTimeData)
+    assert tuple(data.coordinates) == ("x", "y")
+
+
+def test_there_are_no_figures_of_three_coordinates() -> None:
+    assert PINN(Space(), width=4, depth=1).figure_data() == {}
+
+
+def test_network_has_one_input_for_each_coordinate() -> None:
+    first = next(module for module in PINN(Space(), width=4, depth=1).modules() if isinstance(module, nn.Linear))
+    assert first.in_features == 3
+
+
+def test_prediction_on_the_grid_is_the_network() -> None:
+    model = small_pinn()
+    (predicted,) = quiet_trainer().predict(model, datamodule=burgers_data()) or []
+    with torch.no_grad():
+        expected = model(Burgers().grid().float())
+    torch.testing.assert_close(torch.as_tensor(predicted), expected)

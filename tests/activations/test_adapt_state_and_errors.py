@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from laaf_lightning.activations import AdaptiveActivation, Scope, adapt, named_slopes
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.models import MLP
+from tests.activations.test_adapt import convolutional, perceptron
+
+X = torch.ones(2, 2, 6, 6, dtype=torch.float64)
+
+
+def modes(model: nn.Module) -> list[bool]:
+    return [module.training for module in model.modules() if not isinstance(module, AdaptiveActivation)]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("inplace", [True, False])
+def test_mode_of_every_module_is_kept(training: bool, inplace: bool) -> None:
+    model = convolutional().train(training)
+    model[0][1].train(not training)  # type: ignore[index]
+    before = modes(model)
+    adapted = adapt(model, "neuron", example_input=X, inplace=inplace)
+    assert modes(model) == modes(adapted) == before
+    assert {site.training for site in adapted.modules() if isinstance(site, AdaptiveActivation)} == {training}
+
+
+@pytest.mark.parametrize("inplace", [True, False])
+def test_looking_for_shapes_moves_no_running_statistics_and_no_random_state(inplace: bool) -> None:
+    model = convolutional().train()
+    buffers = {name: b.clone() for name, b in model.named_buffers()}
+    state = torch.get_rng_state()
+    adapted = adapt(model, "neuron", example_input=X, inplace=inplace)
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, b in adapted.named_buffers():
+        assert torch.equal(b, buffers[name])
+
+
+@pytest.mark.parametrize("scope", ["layer", "neuron"])
+def test_hooks_of_the_model_and_its_activations_stay_and_none_is_added(scope: Scope) -> None:
+    calls: list[str] = []
+    model = perceptron()
+    model.register_forward_hook(lambda *_: calls.append("model"))
+    model[1].register_forward_hook(lambda *_: calls.append("activation"))
+    adapted = adapt(model, scope, example_input=torch.ones(2, 3, dtype=torch.float64), inplace=True)
+    calls.clear()
+    adapted(torch.ones(2, 3, dtype=torch.float64))
+    assert calls == ["activation", "model"]
+    for module in adapted.modules():
+        assert len(module._forward_pre_hooks) == 0
+        assert len(module._forward_hooks) <= 1
+
+
+def test_no_gradient_is_left_from_looking_for_shapes() -> None:
+    adapted = adapt(perceptron(), "neuron", example_input=torch.ones(2, 3, dtype=torch.float64))
+    assert all(p.grad is None and p.requires_grad for p in adapted.parameters())
+
+
+class _CallsTwice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.act = nn.Linear(3, 3), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.act(self.linear(self.act(self.linear(x))))
+        return output
+
+
+class _NeverCalls(_CallsTwice):
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.act(x) if self.training else self.linear(x)
+        return output
+
+
+class _CallsFunctions(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x)
+
+
+ONES = torch.ones(2, 3)
+ERRORS: dict[str, tuple[nn.Module, dict[str, Any], str]] = {
+    "twice": (_CallsTwice(), {"example_input": ONES}, r"'act' is called 2 times in one forward pass .*its own module"),
+    "never": (_NeverCalls(), {"example_input": ONES}, r"'act' is not called in a forward pass in evaluation mode"),
+    "functions": (_CallsFunctions(), {}, r"_CallsFunctions holds no activation module .* called as functions"),
+    "adaptive": (MLP(2, 1), {}, r"every activation module of MLP is adaptive already"),
+    "itself": (nn.Tanh(), {}, r"Tanh\(\) is an activation itself: wrap it, AdaptiveActivation\(Tanh\(\), …\)"),
+    "no example": (MLP(2, 1), {"scope": "neuron"}, r"scope='neuron' needs example_input=…, one batch"),
+    "no example for channels": (MLP(2, 1), {"scope": "channel"}, r"scope='channel' needs example_input=…"),
+    "scope": (perceptron(), {"scope": "neurons"}, r"unknown scope 'neurons': .* did you mean 'neuron'\?"),
+    "n": (perceptron(), {"n": 0}, r"n=0 must be a finite number > 0"),
+}
+
+
+@pytest.mark.parametrize("inplace", [True, False])
+@pytest.mark.parametrize("name", ERRORS)
+def test_what_cannot_be_adapted_is_refused_and_left_as_it_was(name: str, inplace: bool) -> None:
+    model, arguments, text = copy.deepcopy(ERRORS[name])
+    modules, mode = dict(model.named_modules()), modes(model)
+    with pytest.raises(ConfigurationError, match=text):
+        adapt(model, **arguments, inplace=inplace)
+    assert dict(model.named_modules()) == modules
+    assert modes(model) == mode
+
+
+def test_forward_that_fails_leaves_the_model_as_it_was() -> None:
+    model = perceptron().train()
+    modules = dict(model.named_modules())
+    with pytest.raises(RuntimeError, match="mat1 and mat2 shapes cannot be multiplied"):
+        adapt(model, "neuron", example_input=torch.ones(2, 4, dtype=torch.float64), inplace=True)
+    assert dict(model.named_modules()) == modules
+    assert all(modes(model))
+
+
+@pytest.mark.parametrize(("scope", "slopes"), [("fixed", 0), ("global", 1)])
+def test_activation_called_twice_is_no_matter_without_slopes_of_their_own(scope: Scope, slopes: int) -> None:
+    assert len(list(named_slopes(adapt(_CallsTwice(), scope, example_input=ONES)))) == slopes
+
+
+def test_resnet_of_torchvision_is_refused_by_name_where_two_calls_would_share_a_slope() -> None:
+    model = torchvision.models.resnet18(num_classes=3)
+    with pytest.raises(ConfigurationError, match=r"'layer1.0.relu' is called 2 times in one forward pass"):
+        adapt(model, example_input=torch.ones(1, 3, 32, 32), inplace=True)

@@ -23,14 +23,22 @@ if TYPE_CHECKING:
     from laaf_lightning.callbacks import OffAfter as OffAfter
     from laaf_lightning.callbacks import SlopeRecovery as SlopeRecovery
     from laaf_lightning.callbacks import WeightSchedule as WeightSchedule
+    from laaf_lightning.data import Augmentation as Augmentation
     from laaf_lightning.data import BurgersDataModule as BurgersDataModule
+    from laaf_lightning.data import CIFAR10DataModule as CIFAR10DataModule
+    from laaf_lightning.data import CIFAR100DataModule as CIFAR100DataModule
     from laaf_lightning.data import CollocationBatch as CollocationBatch
     from laaf_lightning.data import CollocationDataModule as CollocationDataModule
     from laaf_lightning.data import DiscontinuousFunctionDataModule as DiscontinuousFunctionDataModule
     from laaf_lightning.data import FashionMNISTDataModule as FashionMNISTDataModule
     from laaf_lightning.data import IDXDataModule as IDXDataModule
     from laaf_lightning.data import ImageDataModule as ImageDataModule
+    from laaf_lightning.data import KMNISTDataModule as KMNISTDataModule
+    from laaf_lightning.data import MNISTDataModule as MNISTDataModule
+    from laaf_lightning.data import Normalization as Normalization
+    from laaf_lightning.data import PublishedImageDataModule as PublishedImageDataModule
     from laaf_lightning.data import SemeionDataModule as SemeionDataModule
+    from laaf_lightning.data import SVHNDataModule as SVHNDataModule
     from laaf_lightning.errors import ConfigurationError as ConfigurationError
     from laaf_lightning.metrics import RelativeL2Error as RelativeL2Error
     from laaf_lightning.models import MLP as MLP
@@ -57,13 +65,21 @@ _ROOMS = {
         "WeightSchedule",
     ),
     "data": (
+        "Augmentation",
         "BurgersDataModule",
+        "CIFAR10DataModule",
+        "CIFAR100DataModule",
         "CollocationBatch",
         "CollocationDataModule",
         "DiscontinuousFunctionDataModule",
         "FashionMNISTDataModule",
         "IDXDataModule",
         "ImageDataModule",
+        "KMNISTDataModule",
+        "MNISTDataModule",
+        "Normalization",
+        "PublishedImageDataModule",
+        "SVHNDataModule",
         "SemeionDataModule",
     ),
     "errors": ("ConfigurationError",),

@@ -1,4 +1,4 @@
-"""Fetching a file so that it is either there and whole or not there."""
+"""Fetching and writing a file so that it is either there and whole or not there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from tqdm import tqdm
 
@@ -54,6 +55,25 @@ def download(file: Path, urls: Sequence[str], check: Callable[[Path], object], w
     raise ConfigurationError(f"{file} is missing and could not be downloaded ({reasons}): {way_out}")
 
 
+def write_whole(file: Path, content: bytes, check: Callable[[Path], object]) -> None:
+    """Write a file so that its name never holds part of it.
+
+    Args:
+        file: where it shall be; its folder is made.
+        content: what it shall hold.
+        check: given the temporary file; raises ``DamagedFileError`` if the content is wrong, and nothing is kept.
+    """
+    temporary = _temporary_file(file)
+    try:
+        with temporary.open("wb") as out:
+            out.write(content)
+            _force(out)
+        check(temporary)
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _temporary_file(file: Path) -> Path:
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}.part")
     try:
@@ -76,5 +96,10 @@ def _fetch(url: str, target: Path) -> None:
                 bar.update(out.write(chunk))
             if total is not None and bar.n != total:
                 raise OSError(f"the connection ended after {bar.n} of {total} bytes")
-        out.flush()
-        os.fsync(out.fileno())
+        _force(out)
+
+
+def _force(out: BinaryIO) -> None:
+    """Force what was written to the disk."""
+    out.flush()
+    os.fsync(out.fileno())

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from laaf_lightning.data.augmentation import Augmentation
 from laaf_lightning.data.idx import IDXDataModule
 
 
 class FashionMNISTDataModule(IDXDataModule):
     """Fashion-MNIST: grey 28 × 28 images of ten kinds of clothes (Xiao, Rasul & Vollgraf 2017, arXiv 1708.07747).
 
-    Files are looked for in ``<root>/FashionMNIST/raw``, plain or as ``.gz``, and are fetched if they are missing.
-    The settings are those of ``IDXDataModule``.
+    Files are looked for in ``<root>/FashionMNIST/raw``, plain or as ``.gz``, and are fetched if they are missing
+    or damaged. The settings are those of ``PublishedImageDataModule``.
 
     Example:
         >>> FashionMNISTDataModule.num_classes, FashionMNISTDataModule.image_size
@@ -32,7 +33,8 @@ class FashionMNISTDataModule(IDXDataModule):
         "Bag",
         "Ankle boot",
     )
-    folder: ClassVar[str] = "FashionMNIST"
+    augmentation: ClassVar[Augmentation] = Augmentation(padding=2, flip=True)
+    folder: ClassVar[str] = "FashionMNIST/raw"
     addresses: ClassVar[tuple[str, ...]] = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
     md5: ClassVar[Mapping[str, str]] = {
         "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",

@@ -2,73 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from torch import Tensor
+
 from laaf_lightning.data.download import download
-from laaf_lightning.data.formats import Checksum, LabeledImages, read_idx
-from laaf_lightning.data.images import ImageDataModule, Split
-from laaf_lightning.data.root import ROOT_VARIABLE
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.data.formats import (
+    FETCH_AGAIN,
+    Checksum,
+    DamagedFileError,
+    LabeledImages,
+    read_content,
+    read_idx,
+    read_manifest,
+    write_manifest,
+)
+from laaf_lightning.data.images import Split
+from laaf_lightning.data.published import PublishedImageDataModule
 
-_FILES: Mapping[Split, tuple[str, str]] = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-_DIMENSIONS = (3, 1)
+_IMAGES, _LABELS = "images-idx3-ubyte", "labels-idx1-ubyte"
+_DIMENSIONS = {_IMAGES: 3, _LABELS: 1}
+_PREFIX: Mapping[Split, str] = {"train": "train", "test": "t10k"}
 
 
-class IDXDataModule(ImageDataModule):
-    """A set of grey images in ``<root>/<folder>/raw``, each file plain or as ``.gz``, where torchvision has them too.
+class IDXDataModule(PublishedImageDataModule):
+    """A set of grey images in ``<root>/<folder>``, each file plain or as ``.gz``.
 
-    A subclass states the facts of ``ImageDataModule``, ``folder``, ``addresses`` (each ends in a slash and is
-    followed by a file's name and ``.gz``) and ``md5`` (of the uncompressed content, by file name).
+    A subclass states the facts of ``PublishedImageDataModule`` except ``files``, and either ``md5`` (of the
+    uncompressed contents, by file name) or, where only the archives' are published, ``archive_md5``. In the latter case
+    an archive is checked when it is downloaded, and a manifest of the contents' SHA-256 is written beside it.
 
-    Args:
-        root: folder of the data sets; by default the environment variable LAAF_DATA_ROOT, else ``data``.
-        batch_size: images per batch and process.
-        seed: of the order of training images and the validation part; at least 0.
-        val_split: training images set apart for validation: a fraction below 1 (float) or a count (int); 0 is none.
-        verify: compare contents with the published checksums; false accepts other files of the same format.
-        download: fetch files that are missing.
-        num_workers: processes that gather batches ahead; 0 gathers in the main process.
-        mirrors: addresses tried before the published ones, as URLs (``file://`` too) of folders that hold the
-            ``.gz`` files.
+    The settings are those of ``PublishedImageDataModule``.
     """
 
     in_channels: ClassVar[int] = 1
     image_size: ClassVar[int] = 28
-    folder: ClassVar[str]
-    addresses: ClassVar[tuple[str, ...]]
-    md5: ClassVar[Mapping[str, str]]
+    files: ClassVar[tuple[str, ...]] = tuple(f"{prefix}-{kind}" for prefix in _PREFIX.values() for kind in _DIMENSIONS)
+    md5: ClassVar[Mapping[str, str]] = {}
+    archive_md5: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(
-        self,
-        root: str | None = None,
-        batch_size: int = 64,
-        seed: int = 0,
-        val_split: int | float = 0,
-        verify: bool = True,
-        download: bool = True,
-        num_workers: int = 0,
-        mirrors: Sequence[str] = (),
-    ) -> None:
-        super().__init__(root, batch_size, seed, val_split, verify, download, num_workers)
-        self.mirrors = tuple(mirrors)
-
-    def prepare(self, root: Path) -> None:
-        """Fetch the files that are missing.
+    def find(self, folder: Path, name: str) -> Path | None:
+        """Look for a file, plain or packed.
 
         Args:
-            root: folder of the data sets.
+            folder: the set's folder.
+            name: one of ``files``.
+
+        Returns:
+            Its path, the plain one first, or None.
         """
-        raw = root / self.folder / "raw"
-        for names in _FILES.values():
-            for name, dimensions in zip(names, _DIMENSIONS, strict=True):
-                if self.download and _find(raw, name) is None:
-                    self._fetch(raw, name, dimensions)
-                self._existing(raw, name)
+        return next((file for file in (folder / name, folder / f"{name}.gz") if file.exists()), None)
+
+    def checksum(self, file: Path, name: str) -> Checksum | None:
+        """Return the checksum that a file's content must have.
+
+        Args:
+            file: where it is.
+            name: which one of ``files`` it is.
+
+        Returns:
+            The published one, or the manifest's; None if there is none, or ``verify`` is false.
+        """
+        if not self.verify:
+            return None
+        if name in self.md5:
+            return Checksum("md5", self.md5[name])
+        return read_manifest(file.parent).get(name)
+
+    def check(self, file: Path, name: str) -> Tensor:
+        """Read a file.
+
+        Args:
+            file: where it is.
+            name: which one of ``files`` it is.
+
+        Returns:
+            uint8, shape (N, 28, 28) or (N,).
+        """
+        return read_idx(file, _DIMENSIONS[name.split("-", 1)[1]], self.checksum(file, name))
+
+    def fetch(self, folder: Path, name: str) -> None:
+        """Download a packed file.
+
+        Args:
+            folder: the set's folder.
+            name: one of ``files``.
+        """
+
+        def check(file: Path) -> None:
+            if self.verify and name in self.archive_md5:
+                _check_archive(file, self.archive_md5[name])
+            self.check(file, name)
+
+        packed = folder / f"{name}.gz"
+        download(packed, self.urls(packed.name), check, self.way_out(folder, name))
+        if self.verify and name in self.archive_md5:
+            write_manifest(folder, {name: read_content(packed)})
 
     def read(self, root: Path, split: Split) -> LabeledImages:
         """Read the training or the test images.
@@ -80,39 +112,27 @@ class IDXDataModule(ImageDataModule):
         Returns:
             The images.
         """
-        files = [self._existing(root / self.folder / "raw", name) for name in _FILES[split]]
-        images, labels = (
-            read_idx(file, dimensions, self._expected(name))
-            for file, dimensions, name in zip(files, _DIMENSIONS, _FILES[split], strict=True)
-        )
-        source = f"{files[0]} with {files[1].name}"
-        return LabeledImages(images.unsqueeze(1), labels.long(), source)
+        names = [f"{_PREFIX[split]}-{kind}" for kind in _DIMENSIONS]
+        files = [self.existing(root / self.folder, name) for name in names]
+        images, labels = (self.check(file, name) for file, name in zip(files, names, strict=True))
+        for file, name in zip(files, names, strict=True):
+            self.say_if_unverified(file, self.checksum(file, name))
+        return LabeledImages(images.unsqueeze(1), labels.long(), f"{files[0]} with {files[1].name}")
 
-    def _fetch(self, raw: Path, name: str, dimensions: int) -> None:
-        urls = [f"{base.rstrip('/')}/{name}.gz" for base in (*self.mirrors, *self.addresses)]
-        download(
-            raw / f"{name}.gz",
-            urls,
-            check=lambda file: read_idx(file, dimensions, self._expected(name)),
-            way_out=self._way_out(raw, name),
-        )
+    def way_out(self, folder: Path, name: str) -> str:
+        """Say what a user can do about a missing file.
 
-    def _existing(self, raw: Path, name: str) -> Path:
-        file = _find(raw, name)
-        if file is None:
-            fetch = "" if self.download else ", or set download to true"
-            raise ConfigurationError(f"{raw / name}[.gz] is missing: {self._way_out(raw, name)}{fetch}")
-        return file
+        Args:
+            folder: the set's folder.
+            name: one of ``files``.
 
-    def _way_out(self, raw: Path, name: str) -> str:
-        return (
-            f"put {name} or {name}.gz into {raw}, or set root or the environment variable {ROOT_VARIABLE} to the "
-            f"folder that holds {self.folder}/raw"
-        )
-
-    def _expected(self, name: str) -> Checksum | None:
-        return Checksum("md5", self.md5[name]) if self.verify else None
+        Returns:
+            Words that end an error's sentence.
+        """
+        return super().way_out(folder, f"{name} or {name}.gz")
 
 
-def _find(raw: Path, name: str) -> Path | None:
-    return next((file for file in (raw / name, raw / f"{name}.gz") if file.exists()), None)
+def _check_archive(file: Path, md5: str) -> None:
+    found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise DamagedFileError(file, f"the archive has MD5 {found}, the published one {md5}", FETCH_AGAIN)

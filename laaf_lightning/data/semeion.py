@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from laaf_lightning.data.augmentation import Augmentation
 from laaf_lightning.data.formats import Checksum, LabeledImages, read_semeion
 from laaf_lightning.data.images import ImageDataModule, Split
 from laaf_lightning.data.loader import TEST_PART, seeded_generator
@@ -60,6 +61,7 @@ class SemeionDataModule(ImageDataModule):
     in_channels: ClassVar[int] = 1
     image_size: ClassVar[int] = 16
     class_names: ClassVar[tuple[str, ...]] = tuple("0123456789")
+    augmentation: ClassVar[Augmentation] = Augmentation(padding=1, degrees=4, scale=(1.05, 1.05))
 
     def prepare(self, root: Path) -> None:
         """Do nothing: the digits are there.

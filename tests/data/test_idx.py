@@ -93,7 +93,7 @@ def test_offline_says_where_files_were_looked_for_and_how_to_provide_them(tmp_pa
 @pytest.mark.parametrize("call", ["prepare_data", "setup"])
 def test_missing_set_without_download_names_the_ways_out(tmp_path: Path, call: str) -> None:
     data = NoAddress(root=str(tmp_path), download=False)
-    with pytest.raises(ConfigurationError, match=r"\[\.gz\] is missing: put .* into .*, or set download to true"):
+    with pytest.raises(ConfigurationError, match=r"is missing: put .* or .*\.gz into .*, or set download to true"):
         getattr(data, call)()
     assert list(tmp_path.iterdir()) == []
 

@@ -32,6 +32,7 @@ class DamagedFileError(ConfigurationError):
 
     def __init__(self, file: Path | str, problem: str, remedy: str) -> None:
         super().__init__(f"{file} is damaged: {problem}; {remedy}")
+        self.file = file
         self.problem = problem
 
 

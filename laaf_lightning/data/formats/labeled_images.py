@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from laaf_lightning.data.formats.integrity import FETCH_AGAIN, DamagedFileError
@@ -28,6 +29,17 @@ class LabeledImages:
 
     def __getitem__(self, indices: Tensor | slice) -> LabeledImages:
         return LabeledImages(self.images[indices], self.labels[indices], self.source)
+
+    def to(self, device: torch.device) -> LabeledImages:
+        """Move the images and labels.
+
+        Args:
+            device: where to.
+
+        Returns:
+            The same images there; these if they are there.
+        """
+        return LabeledImages(self.images.to(device), self.labels.to(device), self.source)
 
 
 def check_images(

@@ -1,0 +1,212 @@
+"""Image sets that are published as files: looked for, checked, and fetched where they are missing or damaged."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pytorch_lightning.utilities import rank_zero_info
+
+from laaf_lightning.data.formats import Checksum, DamagedFileError
+from laaf_lightning.data.images import ImageDataModule
+from laaf_lightning.data.root import ROOT_VARIABLE
+from laaf_lightning.errors import ConfigurationError
+
+
+class PublishedImageDataModule(ImageDataModule):
+    """A set whose files lie in ``<root>/<folder>``, where torchvision has them too.
+
+    A subclass states the facts of ``ImageDataModule``, ``folder``, ``files`` and ``addresses`` (of folders that hold
+    what is fetched), and has ``check``, ``fetch`` and ``read``.
+
+    Args:
+        root: folder of the data sets; by default the environment variable LAAF_DATA_ROOT, else ``data``.
+        batch_size: images per batch and process.
+        augment: whether training images are augmented, as for ``ImageDataModule``.
+        seed: of order, augmentation and every choice of images; at least 0.
+        val_split: training images set apart for validation: a fraction below 1 (float) or a count (int); 0 is none.
+        normalize: ``"auto"`` for the paper's rule, true or false, as for ``ImageDataModule``.
+        verify: compare contents with the published checksums; false accepts other files of the same format.
+        download: fetch files that are missing or damaged.
+        num_workers: processes that gather batches ahead; 0 gathers in the main process.
+        on_device: keep the images on the accelerator.
+        train_size: use so many of the training images; None for all.
+        test_size: the same of the test images.
+        mirrors: addresses tried before the published ones, as URLs (``file://`` too) of folders that hold what is
+            published.
+    """
+
+    folder: ClassVar[str]
+    files: ClassVar[tuple[str, ...]]
+    addresses: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        root: str | None = None,
+        batch_size: int = 64,
+        augment: bool = False,
+        seed: int = 0,
+        val_split: int | float = 0,
+        normalize: Literal["auto"] | bool = "auto",
+        verify: bool = True,
+        download: bool = True,
+        num_workers: int = 0,
+        on_device: bool = True,
+        train_size: int | None = None,
+        test_size: int | None = None,
+        mirrors: Sequence[str] = (),
+    ) -> None:
+        super().__init__(
+            root=root,
+            batch_size=batch_size,
+            augment=augment,
+            seed=seed,
+            val_split=val_split,
+            normalize=normalize,
+            verify=verify,
+            download=download,
+            num_workers=num_workers,
+            on_device=on_device,
+            train_size=train_size,
+            test_size=test_size,
+        )
+        self.mirrors = tuple(mirrors)
+
+    def find(self, folder: Path, name: str) -> Path | None:
+        """Look for a file of the set.
+
+        Args:
+            folder: the set's folder.
+            name: one of ``files``.
+
+        Returns:
+            Its path, or None if it is not there.
+        """
+        file = folder / name
+        return file if file.exists() else None
+
+    @abstractmethod
+    def check(self, file: Path, name: str) -> object:
+        """Read a file and check all that can be checked about it alone.
+
+        Args:
+            file: where it is.
+            name: which one of ``files`` it is.
+
+        Returns:
+            What was read; damage is a ``DamagedFileError``.
+        """
+
+    @abstractmethod
+    def fetch(self, folder: Path, name: str) -> None:
+        """Download a file of the set, checked before it gets its name.
+
+        Args:
+            folder: the set's folder, which need not exist.
+            name: one of ``files``.
+        """
+
+    def checksum(self, file: Path, name: str) -> Checksum | None:
+        """Return the checksum that a file's content must have.
+
+        Args:
+            file: where it is.
+            name: which one of ``files`` it is.
+
+        Returns:
+            The published one, or that of a manifest; None if there is none, or none is asked for.
+        """
+        return None
+
+    def prepare(self, root: Path) -> None:
+        """Fetch the files that are missing or damaged; a damaged one is kept beside the new one, as ``.damaged``.
+
+        Args:
+            root: folder of the data sets.
+
+        Raises:
+            ConfigurationError: if a file is missing and cannot be fetched.
+            DamagedFileError: if one is damaged and ``download`` is false.
+        """
+        folder = root / self.folder
+        for name in self.files:
+            file = self.find(folder, name)
+            if file is not None:
+                try:
+                    self.check(file, name)
+                except DamagedFileError as damage:
+                    if not self.download:
+                        raise
+                    rank_zero_info(f"{damage.file} is damaged: {damage.problem}; fetching it again")
+                    self._set_aside(file)
+                else:
+                    continue
+            if self.download:
+                self.fetch(folder, name)
+            self.existing(folder, name)
+
+    def existing(self, folder: Path, name: str) -> Path:
+        """Find a file that must be there.
+
+        Args:
+            folder: the set's folder.
+            name: one of ``files``.
+
+        Returns:
+            Its path.
+
+        Raises:
+            ConfigurationError: if it is missing.
+        """
+        file = self.find(folder, name)
+        if file is None:
+            fetch = "" if self.download else ", or set download to true"
+            raise ConfigurationError(f"{folder / name} is missing: {self.way_out(folder, name)}{fetch}")
+        return file
+
+    def way_out(self, folder: Path, name: str) -> str:
+        """Say what a user can do about a missing file.
+
+        Args:
+            folder: the set's folder.
+            name: one of ``files``.
+
+        Returns:
+            Words that end an error's sentence.
+        """
+        return (
+            f"put {name} into {folder}, or set root or the environment variable {ROOT_VARIABLE} to the folder that "
+            f"holds {self.folder}"
+        )
+
+    def urls(self, name: str) -> list[str]:
+        """List the addresses of what is fetched, mirrors first.
+
+        Args:
+            name: what is fetched.
+
+        Returns:
+            URLs.
+        """
+        return [f"{address.rstrip('/')}/{name}" for address in (*self.mirrors, *self.addresses)]
+
+    def say_if_unverified(self, file: Path, checksum: Checksum | None) -> None:
+        """Say in one line that a file's content was not compared with anything, where that was asked for.
+
+        Args:
+            file: the file.
+            checksum: what there was to compare with.
+        """
+        if self.verify and checksum is None:
+            rank_zero_info(f"{file}: content not verified, no checksum of it is published; size and labels are sound")
+
+    def _set_aside(self, file: Path) -> None:
+        try:
+            file.replace(file.with_name(f"{file.name}.damaged"))
+        except OSError as error:
+            raise ConfigurationError(
+                f"{file} is damaged and cannot be replaced ({error.strerror}): replace it by hand, or set root or the "
+                f"environment variable {ROOT_VARIABLE} to a folder that can be written to"
+            ) from error

@@ -51,8 +51,9 @@ class Regression:
 
     def configure_optimizers(self) -> Optimizer:
         parameters = self.net.parameters()
-        if self.optimizer == "lbfgs":
-            return torch.optim.LBFGS(parameters, max_iter=5, line_search_fn="strong_wolfe")
+        if self.optimizer.startswith("lbfgs"):
+            search = "strong_wolfe" if self.optimizer == "lbfgs" else None
+            return torch.optim.LBFGS(parameters, max_iter=5, line_search_fn=search)
         return torch.optim.Adam(parameters, lr=0.02)
 
 

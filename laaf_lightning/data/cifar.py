@@ -12,7 +12,7 @@ import torch
 
 from laaf_lightning.data.augmentation import Augmentation
 from laaf_lightning.data.download import download, write_whole
-from laaf_lightning.data.formats import FETCH_AGAIN, Checksum, DamagedFileError, LabeledImages, read_cifar
+from laaf_lightning.data.formats import FETCH_AGAIN, DamagedFileError, LabeledImages, read_cifar
 from laaf_lightning.data.images import Split
 from laaf_lightning.data.loader import Normalization
 from laaf_lightning.data.published import PublishedImageDataModule
@@ -39,19 +39,6 @@ class _CIFARDataModule(PublishedImageDataModule):
     archive_md5: ClassVar[str]
     label_key: ClassVar[str]
     parts: ClassVar[Mapping[Split, tuple[str, ...]]]
-    md5: ClassVar[Mapping[str, str]]
-
-    def checksum(self, file: Path, name: str) -> Checksum | None:
-        """Return the published checksum of a batch.
-
-        Args:
-            file: where it is.
-            name: which one of ``files`` it is.
-
-        Returns:
-            The checksum, or None if ``verify`` is false.
-        """
-        return Checksum("md5", self.md5[name]) if self.verify else None
 
     def check(self, file: Path, name: str) -> LabeledImages:
         """Read a batch.
@@ -94,7 +81,7 @@ class _CIFARDataModule(PublishedImageDataModule):
             The images, batch after batch.
         """
         folder = root / self.folder
-        batches = [self.check(self.existing(folder, name), name) for name in self.parts[split]]
+        batches: list[LabeledImages] = [self.content(self.existing(folder, name), name) for name in self.parts[split]]
         images, labels = (torch.cat(part) for part in zip(*((b.images, b.labels) for b in batches), strict=True))
         return LabeledImages(images, labels, f"{folder} ({', '.join(self.parts[split])})")
 

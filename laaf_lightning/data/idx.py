@@ -31,9 +31,9 @@ _PREFIX: Mapping[Split, str] = {"train": "train", "test": "t10k"}
 class IDXDataModule(PublishedImageDataModule):
     """A set of grey images in ``<root>/<folder>``, each file plain or as ``.gz``.
 
-    A subclass states the facts of ``PublishedImageDataModule`` except ``files``, and either ``md5`` (of the
-    uncompressed contents, by file name) or, where only the archives' are published, ``archive_md5``. In the latter case
-    an archive is checked when it is downloaded, and a manifest of the contents' SHA-256 is written beside it.
+    A subclass states the facts of ``PublishedImageDataModule`` except ``files``; where only the packed files' checksums
+    are published, ``archive_md5`` instead of ``md5``: then a packed file is checked when it is downloaded, and a
+    manifest of the contents' SHA-256 is written beside it.
 
     The settings are those of ``PublishedImageDataModule``.
     """
@@ -41,7 +41,6 @@ class IDXDataModule(PublishedImageDataModule):
     in_channels: ClassVar[int] = 1
     image_size: ClassVar[int] = 28
     files: ClassVar[tuple[str, ...]] = tuple(f"{prefix}-{kind}" for prefix in _PREFIX.values() for kind in _DIMENSIONS)
-    md5: ClassVar[Mapping[str, str]] = {}
     archive_md5: ClassVar[Mapping[str, str]] = {}
 
     def find(self, folder: Path, name: str) -> Path | None:
@@ -66,11 +65,8 @@ class IDXDataModule(PublishedImageDataModule):
         Returns:
             The published one, or the manifest's; None if there is none, or ``verify`` is false.
         """
-        if not self.verify:
-            return None
-        if name in self.md5:
-            return Checksum("md5", self.md5[name])
-        return read_manifest(file.parent).get(name)
+        published = super().checksum(file, name)
+        return read_manifest(file.parent).get(name) if self.verify and published is None else published
 
     def check(self, file: Path, name: str) -> Tensor:
         """Read a file.
@@ -114,7 +110,7 @@ class IDXDataModule(PublishedImageDataModule):
         """
         names = [f"{_PREFIX[split]}-{kind}" for kind in _DIMENSIONS]
         files = [self.existing(root / self.folder, name) for name in names]
-        images, labels = (self.check(file, name) for file, name in zip(files, names, strict=True))
+        images, labels = (self.content(file, name) for file, name in zip(files, names, strict=True))
         for file, name in zip(files, names, strict=True):
             self.say_if_unverified(file, self.checksum(file, name))
         return LabeledImages(images.unsqueeze(1), labels.long(), f"{files[0]} with {files[1].name}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pytorch_lightning.utilities import rank_zero_info
 
@@ -18,8 +18,8 @@ from laaf_lightning.errors import ConfigurationError
 class PublishedImageDataModule(ImageDataModule):
     """A set whose files lie in ``<root>/<folder>``, where torchvision has them too.
 
-    A subclass states the facts of ``ImageDataModule``, ``folder``, ``files`` and ``addresses`` (of folders that hold
-    what is fetched), and has ``check``, ``fetch`` and ``read``.
+    A subclass states the facts of ``ImageDataModule``, ``folder``, ``files``, ``addresses`` (of folders that hold what is
+    fetched) and ``md5`` (of the uncompressed contents, by file name), and has ``check``, ``fetch`` and ``read``.
 
     Args:
         root: folder of the data sets; by default the environment variable LAAF_DATA_ROOT, else ``data``.
@@ -41,6 +41,7 @@ class PublishedImageDataModule(ImageDataModule):
     folder: ClassVar[str]
     files: ClassVar[tuple[str, ...]]
     addresses: ClassVar[tuple[str, ...]]
+    md5: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class PublishedImageDataModule(ImageDataModule):
             test_size=test_size,
         )
         self.mirrors = tuple(mirrors)
+        self._checked: dict[Path, Any] = {}
 
     def find(self, folder: Path, name: str) -> Path | None:
         """Look for a file of the set.
@@ -99,6 +101,18 @@ class PublishedImageDataModule(ImageDataModule):
             What was read; damage is a ``DamagedFileError``.
         """
 
+    def content(self, file: Path, name: str) -> Any:
+        """Return what `check` returns, without reading a file again that this process has just prepared.
+
+        Args:
+            file: where it is.
+            name: which one of ``files`` it is.
+
+        Returns:
+            What was read.
+        """
+        return self._checked.pop(file) if file in self._checked else self.check(file, name)
+
     @abstractmethod
     def fetch(self, folder: Path, name: str) -> None:
         """Download a file of the set, checked before it gets its name.
@@ -116,9 +130,9 @@ class PublishedImageDataModule(ImageDataModule):
             name: which one of ``files`` it is.
 
         Returns:
-            The published one, or that of a manifest; None if there is none, or none is asked for.
+            The published one; None if there is none, or ``verify`` is false.
         """
-        return None
+        return Checksum("md5", self.md5[name]) if self.verify and name in self.md5 else None
 
     def prepare(self, root: Path) -> None:
         """Fetch the files that are missing or damaged; a damaged one is kept beside the new one, as ``.damaged``.
@@ -135,7 +149,7 @@ class PublishedImageDataModule(ImageDataModule):
             file = self.find(folder, name)
             if file is not None:
                 try:
-                    self.check(file, name)
+                    self._checked[file] = self.check(file, name)
                 except DamagedFileError as damage:
                     if not self.download:
                         raise

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from laaf_lightning.data.augmentation import Augmentation
 from laaf_lightning.data.download import download
-from laaf_lightning.data.formats import Checksum, LabeledImages, read_svhn
+from laaf_lightning.data.formats import LabeledImages, read_svhn
 from laaf_lightning.data.images import Split
 from laaf_lightning.data.published import PublishedImageDataModule
 
@@ -46,7 +46,7 @@ class SVHNDataModule(PublishedImageDataModule):
         Returns:
             Its images.
         """
-        return read_svhn(file, Checksum("md5", self.md5[name]) if self.verify else None)
+        return read_svhn(file, self.checksum(file, name))
 
     def fetch(self, folder: Path, name: str) -> None:
         """Download a file.
@@ -68,4 +68,5 @@ class SVHNDataModule(PublishedImageDataModule):
             The images.
         """
         name = f"{split}_32x32.mat"
-        return self.check(self.existing(root / self.folder, name), name)
+        images: LabeledImages = self.content(self.existing(root / self.folder, name), name)
+        return images

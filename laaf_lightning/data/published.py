@@ -18,8 +18,8 @@ from laaf_lightning.errors import ConfigurationError
 class PublishedImageDataModule(ImageDataModule):
     """A set whose files lie in ``<root>/<folder>``, where torchvision has them too.
 
-    A subclass states the facts of ``ImageDataModule``, ``folder``, ``files``, ``addresses`` (of folders that hold what is
-    fetched) and ``md5`` (of the uncompressed contents, by file name), and has ``check``, ``fetch`` and ``read``.
+    A subclass states the facts of ``ImageDataModule``, ``folder``, ``files``, ``addresses`` (of folders that hold what
+    is fetched) and ``md5`` (of the uncompressed contents, by file name), and has ``check``, ``fetch`` and ``read``.
 
     Args:
         root: folder of the data sets; by default the environment variable LAAF_DATA_ROOT, else ``data``.

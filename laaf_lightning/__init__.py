@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from laaf_lightning.activations import slope_recovery as slope_recovery
     from laaf_lightning.callbacks import ConstantWeight as ConstantWeight
     from laaf_lightning.callbacks import CosineDecay as CosineDecay
+    from laaf_lightning.callbacks import EpochTrainLoss as EpochTrainLoss
     from laaf_lightning.callbacks import FigureCallback as FigureCallback
     from laaf_lightning.callbacks import LinearDecay as LinearDecay
     from laaf_lightning.callbacks import OffAfter as OffAfter
@@ -58,6 +59,7 @@ _ROOMS = {
     "callbacks": (
         "ConstantWeight",
         "CosineDecay",
+        "EpochTrainLoss",
         "FigureCallback",
         "LinearDecay",
         "OffAfter",

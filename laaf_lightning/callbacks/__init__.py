@@ -1,6 +1,7 @@
 """Lightning callbacks; each works on any LightningModule."""
 
 from laaf_lightning.callbacks.assumption import TheoremAssumption as TheoremAssumption
+from laaf_lightning.callbacks.epoch_train_loss import EpochTrainLoss as EpochTrainLoss
 from laaf_lightning.callbacks.figures import FigureCallback as FigureCallback
 from laaf_lightning.callbacks.schedules import ConstantWeight as ConstantWeight
 from laaf_lightning.callbacks.schedules import CosineDecay as CosineDecay

@@ -18,7 +18,7 @@ from laaf_lightning.data.formats import LabeledImages
 Batch: TypeAlias = tuple[Tensor, Tensor]
 
 # What a random stream is for; each has its own numbers under the same seed.
-EPOCH_ORDER, VALIDATION_PART, TEST_PART, AUGMENTATION, SUBSET = range(5)
+EPOCH_ORDER, VALIDATION_PART, TEST_PART, AUGMENTATION, SUBSET, SECOND_PASS = range(6)
 
 
 class Normalization(NamedTuple):
@@ -129,15 +129,18 @@ class ImageLoader:
         padded = math.ceil(count / self.world_size) * self.world_size
         return common[torch.arange(self.rank, padded, self.world_size) % count]
 
-    def draws(self) -> Draws | None:
+    def draws(self, purpose: int = AUGMENTATION) -> Draws | None:
         """Draw the epoch's augmentation of all N images.
+
+        Args:
+            purpose: which stream of random numbers; training's by default.
 
         Returns:
             The draws, on the CPU, image by image in the order of ``data``; None without augmentation.
         """
         if self.augmentation is None:
             return None
-        return self.augmentation.draw(len(self.data), seeded_generator(self.seed or 0, AUGMENTATION, self.epoch))
+        return self.augmentation.draw(len(self.data), seeded_generator(self.seed or 0, purpose, self.epoch))
 
     def batch(self, number: int) -> Batch:
         """Make one batch of the epoch again.
@@ -148,32 +151,40 @@ class ImageLoader:
         Returns:
             Images, float32 in [0, 1] unless normalised, shape (B, C, H, W), and labels, int64, shape (B,).
         """
-        return _Pass(self)[self.order().split(self.batch_size)[number].to(self.data.images.device)]
+        return _Pass(self, self.draws())[self.order().split(self.batch_size)[number].to(self.data.images.device)]
 
     def __len__(self) -> int:
         return math.ceil(len(self.data) / (self.world_size * self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
         # A generator: the epoch is read at the first batch, since Lightning makes the iterator before it resumes.
-        batches = _Pass(self)
-        if self.num_workers:
-            order = self.order().split(self.batch_size)
-            pinned = torch.cuda.is_available()
-            yield from DataLoader(
-                batches, sampler=order, batch_size=None, num_workers=self.num_workers, pin_memory=pinned
-            )
-        else:
-            order = self.order().to(self.data.images.device, non_blocking=True).split(self.batch_size)
-            yield from map(batches.__getitem__, order)
+        yield from self._pass(self.draws())
+
+    def second_pass(self) -> Iterator[Batch]:
+        """Go through the epoch's images once more, with other draws than in training.
+
+        Yields:
+            Batches as ``iter(loader)`` does.
+        """
+        yield from self._pass(self.draws(SECOND_PASS))
+
+    def _pass(self, draws: Draws | None) -> Iterator[Batch]:
+        batches = _Pass(self, draws)
+        if not self.num_workers:
+            order = self.order().to(self.data.images.device, non_blocking=True)
+            return map(batches.__getitem__, order.split(self.batch_size))
+        parts = self.order().split(self.batch_size)
+        pinned = torch.cuda.is_available()
+        loader = DataLoader(batches, sampler=parts, batch_size=None, num_workers=self.num_workers, pin_memory=pinned)
+        return iter(loader)
 
 
 class _Pass(Dataset[Batch]):
     """One pass over a loader's images, with the draws of its epoch: gives a batch for the indices of its images."""
 
-    def __init__(self, loader: ImageLoader) -> None:
-        draws, device = loader.draws(), loader.data.images.device
+    def __init__(self, loader: ImageLoader, draws: Draws | None) -> None:
         self._loader = loader
-        self._draws = None if draws is None else draws.to(device)
+        self._draws = None if draws is None else draws.to(loader.data.images.device)
 
     def __getitem__(self, indices: Tensor) -> Batch:
         loader = self._loader

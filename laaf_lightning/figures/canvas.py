@@ -18,6 +18,7 @@ PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 EXACT: dict[str, Any] = {"color": "#000000", "linewidth": 1.2, "label": "exact"}
 PREDICTION: dict[str, Any] = {"color": "#D55E00", "linewidth": 1.6, "linestyle": (0, (4, 1.5)), "label": "prediction"}
 _DPI = 100
+_LARGEST, _SMALLEST = 1e100, 1e-100
 
 
 def new_figure(
@@ -42,6 +43,23 @@ def new_figure(
     return figure, list(axes.flat)
 
 
+def finite(values: Array) -> Array:
+    """Leave gaps where there is nothing that an axis could show, as a diverged run has it.
+
+    Args:
+        values: any shape.
+
+    Returns:
+        The values, float64, with NaN for infinities and for magnitudes beyond 1e100, whose axes would overflow.
+
+    Example:
+        >>> finite(np.array([1.0, -np.inf, 1e300, np.nan])).tolist()
+        [1.0, nan, nan, nan]
+    """
+    numbers = values.astype(np.float64)
+    return np.where(np.abs(numbers) <= _LARGEST, numbers, np.nan)
+
+
 def add_grid(axes: Axes) -> None:
     """Put a faint grid behind the lines.
 
@@ -59,8 +77,9 @@ def legend_above(figure: Figure, axes: Axes) -> None:
         figure: the figure.
         axes: the panel whose lines are named.
     """
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    lines = axes.get_lines()
+    labels = [str(line.get_label()) for line in lines]
+    figure.legend(lines, labels, loc="outside upper center", ncols=len(labels), frameon=False)
 
 
 def symbol(name: str) -> str:
@@ -80,7 +99,7 @@ def symbol(name: str) -> str:
 
 
 def make_logarithmic(axes: Axes, values: Sequence[Array], decades: float) -> None:
-    """Make the vertical axis logarithmic where there is something to show on it; values <= 0 leave gaps.
+    """Make the vertical axis logarithmic where there is something to show on it; values ≤ 0 leave gaps.
 
     Args:
         axes: the panel.
@@ -88,8 +107,8 @@ def make_logarithmic(axes: Axes, values: Sequence[Array], decades: float) -> Non
         decades: how far below the largest value the axis reaches at most.
     """
     if (limits := log_limits(values, decades)) is not None:
+        axes.set_ylim(*limits)  # first, since on a logarithmic axis matplotlib would look for limits of its own
         axes.set_yscale("log")
-        axes.set_ylim(*limits)
 
 
 def log_limits(values: Sequence[Array], decades: float) -> tuple[float, float] | None:
@@ -100,7 +119,7 @@ def log_limits(values: Sequence[Array], decades: float) -> tuple[float, float] |
         decades: how far below the largest value the axis reaches at most.
 
     Returns:
-        Lower and upper limit with a margin, or None where no value is positive and finite.
+        Lower and upper limit with a margin, or None where no value is finite and above 1e-100.
 
     Example:
         >>> low, high = log_limits([np.array([0.0, 1e-17, 0.1, 10.0])], decades=6)
@@ -108,7 +127,7 @@ def log_limits(values: Sequence[Array], decades: float) -> tuple[float, float] |
         (5e-06, 20.0)
     """
     flat = np.concatenate([np.ravel(value) for value in values])
-    positive = flat[np.isfinite(flat) & (flat > 0)]
+    positive = flat[np.isfinite(flat) & (flat > _SMALLEST)]
     if positive.size == 0:
         return None
     largest = float(positive.max())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures.canvas import new_figure
+from laaf_lightning.figures.canvas import finite, new_figure
 from laaf_lightning.figures.drawable import Array, check_array
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class ClassificationData:
         max_images: how many of the images are shown.
 
     Raises:
-        ConfigurationError: for arrays or names whose shapes do not match, or classes outside 0 … C − 1.
+        ConfigurationError: for arrays or names whose shapes do not match, counts that are negative or not finite, or
+            classes outside 0 … C − 1.
 
     Example:
         >>> list(ClassificationData(np.array([[5, 1], [0, 4]]), class_names=("cat", "dog")).figures())
@@ -54,6 +55,9 @@ class ClassificationData:
         check_array("counts", self.counts, {"C": None, "C'": None})
         classes = len(self.counts)
         check_array("counts", self.counts, {"C": classes, "C'": classes})
+        if not (np.isfinite(self.counts).all() and (self.counts >= 0).all()):
+            low, high = self.counts.min(), self.counts.max()
+            raise ConfigurationError(f"counts has values from {low} to {high}: expected finite ones >= 0")
         if self.class_names is not None and len(self.class_names) != classes:
             raise ConfigurationError(f"class_names has {len(self.class_names)} entries: expected C = {classes}")
         if self.max_images < 1:
@@ -111,7 +115,7 @@ class ClassificationData:
         size = 9 if len(names) <= 10 else 7
         for (i, j), count in np.ndenumerate(self.counts):
             colour = "0.75" if count == 0 else "white" if shares[i, j] > 0.3 else "black"
-            axes.text(j, i, f"{count:g}", ha="center", va="center", color=colour, fontsize=size)
+            axes.text(j, i, f"{count:.10g}", ha="center", va="center", color=colour, fontsize=size)
 
     def _mistakes(self, images: Array, predicted: Array, true: Array) -> Figure:
         shown = min(len(images), self.max_images)
@@ -123,7 +127,7 @@ class ClassificationData:
         columns = math.ceil(math.sqrt(shown))
         names = self._names
         figure, panels = new_figure(math.ceil(shown / columns), columns, panel=(1.45, 1.75))
-        for axes, image, wrong, right in zip(panels, images, predicted, true, strict=False):
+        for axes, image, wrong, right in zip(panels, images[:shown], predicted, true, strict=False):
             axes.imshow(_as_pixels(image), cmap="gray", vmin=0, vmax=1)
             arrow = " → " if len(names[right]) + len(names[wrong]) <= _SHORT_TITLE else "\n→ "
             axes.set_title(f"{names[right]}{arrow}{names[wrong]}", fontsize=9, parse_math=False)
@@ -134,8 +138,8 @@ class ClassificationData:
 
 
 def _as_pixels(image: Array) -> Array:
-    """Turn (channels, height, width) into what ``imshow`` draws, within [0, 1]."""
-    pixels = image.astype(np.float64) / (255 if image.dtype == np.uint8 else 1)
+    """Turn (channels, height, width) into what ``imshow`` draws, within [0, 1]; what is not finite is zero."""
+    pixels = np.nan_to_num(finite(image)) / (255 if image.dtype == np.uint8 else 1)
     low, high = pixels.min(), pixels.max()
     if low < 0 or high > 1:
         pixels = (pixels - low) / (high - low or 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures.canvas import PALETTE, add_grid, make_logarithmic, new_figure
+from laaf_lightning.figures.canvas import PALETTE, add_grid, finite, make_logarithmic, new_figure
 from laaf_lightning.figures.drawable import Array, check_array
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ class LossCurves:
 
         Returns:
             ``"losses"``: the mean over runs and, with at least two runs, the band mean ± 2 sample standard deviations.
-            Where its lower edge is <= 0, which no logarithmic axis shows, the band ends at the runs' smallest loss.
+            Where its lower edge is ≤ 0, which no logarithmic axis shows, the band ends at the runs' smallest loss.
         """
         figure, (axes,) = new_figure(panel=(6.4, 4.0))
         shown = []
-        for i, (label, (steps, losses)) in enumerate(self.curves.items()):
+        curves = {label: (steps, finite(losses)) for label, (steps, losses) in self.curves.items()}
+        for i, (label, (steps, losses)) in enumerate(curves.items()):
             colour = PALETTE[i % len(PALETTE)]
             mean = losses.mean(axis=0)
             shown.append(mean)
@@ -72,7 +73,7 @@ class LossCurves:
         axes.set_xlabel(self.step_name)
         axes.set_ylabel(self.loss_name)
         add_grid(axes)
-        axes.legend(fontsize="small")
+        axes.legend(axes.get_lines(), list(curves), fontsize="small")
         return {"losses": figure}
 
 
@@ -90,6 +91,5 @@ def band(losses: Array) -> tuple[Array, Array]:
         >>> round((2 - lower.item()) ** 2, 9), round((upper.item() - 2) ** 2, 9)
         (8.0, 8.0)
     """
-    with np.errstate(invalid="ignore"):  # a diverged run has no band: NaN
-        mean, spread = losses.mean(axis=0), 2 * losses.std(axis=0, ddof=1)
-        return mean - spread, mean + spread
+    mean, spread = losses.mean(axis=0), 2 * losses.std(axis=0, ddof=1)
+    return mean - spread, mean + spread

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from laaf_lightning.figures.canvas import (
     PALETTE,
     PREDICTION,
     add_grid,
+    finite,
     legend_above,
     make_logarithmic,
     new_figure,
@@ -72,9 +73,11 @@ class RegressionData:
             ``"solution"`` (û and u over x), ``"spectrum"`` (their discrete Fourier transforms, only on an equispaced
             grid) and ``"error"`` (|û − u|, logarithmic).
         """
-        figures = {"solution": self._solution(), "error": self._error()}
+        predictions = {label: finite(prediction) for label, prediction in self._labelled.items()}
+        shown = replace(self, exact=finite(self.exact), prediction=predictions)
+        figures = {"solution": shown._solution(), "error": shown._error()}
         if is_equispaced(self.x):
-            figures["spectrum"] = self._spectrum()
+            figures["spectrum"] = shown._spectrum()
         return figures
 
     @property
@@ -104,8 +107,8 @@ class RegressionData:
 
     def _spectrum(self) -> Figure:
         figure, panels = self._panels()
-        for axes, prediction in panels:
-            draw_spectra(axes, [(self.exact, EXACT), (prediction, PREDICTION)], self.max_frequency)
+        drawn = [(axes, [(self.exact, EXACT), (prediction, PREDICTION)]) for axes, prediction in panels]
+        draw_spectra(drawn, self.max_frequency)
         panels[0][0].set_ylabel(r"amplitude $|\hat{u}_k|$")
         legend_above(figure, panels[0][0])
         return figure

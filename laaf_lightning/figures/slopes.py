@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures.canvas import add_grid, new_figure
+from laaf_lightning.figures.canvas import add_grid, finite, new_figure
 from laaf_lightning.figures.drawable import Array, check_array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MAX_COLUMNS = 4
+_MAX_COLUMNS, _LEGEND_ROWS = 4, 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,20 +60,27 @@ class SlopeHistory:
             ``"slopes"``: all layers' means in one panel; with `std` a panel for each layer, with the band mean ± std
             and the other layers' means in grey.
         """
-        return {"slopes": self._means() if self.std is None else self._bands(self.std)}
+        std = None if self.std is None else finite(self.std)
+        shown = replace(self, mean=finite(self.mean), std=std)
+        return {"slopes": shown._means() if std is None else shown._bands(std)}
 
     @property
     def _names(self) -> list[str]:
         return [f"layer {k + 1}" for k in range(self.mean.shape[1])] if self.names is None else list(self.names)
 
     def _means(self) -> Figure:
-        figure, (axes,) = new_figure(panel=(6.4, 3.8))
-        for name, slope, colour in zip(self._names, self.mean.T, self._colours(), strict=True):
+        names = self._names
+        columns = math.ceil(len(names) / _LEGEND_ROWS)
+        legend_width = columns * (0.6 + 0.07 * max(map(len, names)))
+        figure, (axes,) = new_figure(panel=(5.2 + legend_width, 3.8))
+        for name, slope, colour in zip(names, self.mean.T, self._colours(), strict=True):
             axes.plot(self.steps, slope, color=colour, linewidth=1.5, label=name)
+        lines = axes.get_lines()[: len(names)]
         self._label(axes)
         axes.set_ylabel(r"slope $n \cdot a$")
-        columns = math.ceil(len(self._names) / 12)
-        figure.legend(loc="outside right upper", ncols=columns, frameon=False, fontsize="small")
+        legend = figure.legend(lines, names, loc="outside right upper", ncols=columns, frameon=False, fontsize="small")
+        for text in legend.get_texts():
+            text.set_parse_math(False)
         return figure
 
     def _bands(self, std: Array) -> Figure:

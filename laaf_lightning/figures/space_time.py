@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures.canvas import EXACT, PREDICTION, add_grid, legend_above, log_limits, new_figure, symbol
+from laaf_lightning.figures.canvas import (
+    EXACT,
+    PREDICTION,
+    add_grid,
+    finite,
+    legend_above,
+    log_limits,
+    new_figure,
+    symbol,
+)
 from laaf_lightning.figures.drawable import Array, check_array
 from laaf_lightning.figures.spectrum import draw_spectra, is_equispaced
 
@@ -71,11 +80,13 @@ class SpaceTimeData:
             grid), ``"field"`` (û over t and x) and, where u is known, ``"error"`` (|û − u| over t and x,
             logarithmic).
         """
-        figures = {"slices": self._slices(), "field": self._field()}
+        exact = None if self.exact is None else finite(self.exact)
+        shown = replace(self, prediction=finite(self.prediction), exact=exact)
+        figures = {"slices": shown._slices(), "field": shown._field()}
         if is_equispaced(self.x):
-            figures["spectrum"] = self._spectrum()
-        if self.exact is not None:
-            figures["error"] = self._error(self.exact)
+            figures["spectrum"] = shown._spectrum()
+        if exact is not None:
+            figures["error"] = shown._error(exact)
         return figures
 
     def slice_indices(self) -> list[int]:
@@ -111,10 +122,12 @@ class SpaceTimeData:
         indices = self.slice_indices()
         time = symbol(self.coordinates[1])
         figure, panels = new_figure(columns=len(indices), panel=_PANEL, share=True)
+        drawn = []
         for axes, i in zip(panels, indices, strict=True):
             exact = [] if self.exact is None else [(self.exact[i], EXACT)]
-            draw_spectra(axes, [*exact, (self.prediction[i], PREDICTION)], self.max_frequency)
+            drawn.append((axes, [*exact, (self.prediction[i], PREDICTION)]))
             axes.set_title(f"{time} = {self.t[i]:.4g}", fontsize="medium")
+        draw_spectra(drawn, self.max_frequency)
         panels[0].set_ylabel(r"amplitude $|\hat{u}_k|$")
         legend_above(figure, panels[0])
         return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _DECADES = 5
+
+# u on the grid, shape (N,), and the style of its line.
+Function: TypeAlias = tuple[Array, dict[str, Any]]
 
 
 def is_equispaced(x: Array) -> bool:
@@ -26,7 +29,7 @@ def is_equispaced(x: Array) -> bool:
         Whether all steps agree within a thousandth, so that a float32 grid counts.
     """
     steps = np.diff(x.astype(np.float64))
-    return steps.size > 0 and steps[0] != 0 and bool(np.allclose(steps, steps.mean(), rtol=1e-3, atol=0))
+    return bool(steps.size > 0 and steps[0] != 0 and np.allclose(steps, steps.mean(), rtol=1e-3, atol=0))
 
 
 def amplitudes(u: Array) -> Array:
@@ -43,25 +46,25 @@ def amplitudes(u: Array) -> Array:
         >>> amplitudes(2 * np.cos(2 * np.pi * x)).round(12).tolist()
         [0.0, 1.0, 0.0, 0.0, 0.0]
     """
-    with np.errstate(invalid="ignore"):  # a diverged run has no spectrum: NaN
-        transformed: Array = np.abs(np.fft.rfft(u.astype(np.float64))) / u.shape[-1]
+    transformed: Array = np.abs(np.fft.rfft(u.astype(np.float64))) / u.shape[-1]
     return transformed
 
 
-def draw_spectra(axes: Axes, functions: Sequence[tuple[Array, dict[str, Any]]], max_frequency: int) -> None:
-    """Draw spectra on a logarithmic axis over the low indices.
+def draw_spectra(panels: Sequence[tuple[Axes, Sequence[Function]]], max_frequency: int) -> None:
+    """Draw spectra over the low indices, on the same logarithmic axis in all panels.
 
     Args:
-        axes: the panel.
-        functions: (u of shape (N,), style of its line) pairs.
+        panels: axes, with shared limits, and the functions on them.
         max_frequency: largest index shown.
     """
-    shown = [amplitudes(u)[: max_frequency + 1] for u, _ in functions]
-    for amplitude, (_, style) in zip(shown, functions, strict=True):
-        axes.plot(np.arange(len(amplitude)), amplitude, marker=".", markersize=4, **style)
-    # The mean, k = 0, is often zero but for rounding: it must not stretch the axis downwards.
-    largest = np.array([amplitude.max() for amplitude in shown])
-    make_logarithmic(axes, [largest, *(amplitude[1:] for amplitude in shown)], _DECADES)
-    axes.margins(x=0)
-    axes.set_xlabel("index $k$")
-    add_grid(axes)
+    shown = []
+    for axes, functions in panels:
+        for u, style in functions:
+            amplitude = amplitudes(u)[: max_frequency + 1]
+            axes.plot(np.arange(len(amplitude)), amplitude, marker=".", markersize=4, **style)
+            # The mean, k = 0, is often zero but for rounding: it must not stretch the axis downwards.
+            shown += [amplitude.max(keepdims=True), amplitude[1:]]
+        axes.margins(x=0)
+        axes.set_xlabel("index $k$")
+        add_grid(axes)
+    make_logarithmic(panels[0][0], shown, _DECADES)

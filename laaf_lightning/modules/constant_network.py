@@ -42,7 +42,9 @@ def smallest_value(loss: Callable[[Tensor], Tensor], lower: Tensor, upper: Tenso
 def _polish(loss: Callable[[Tensor], Tensor], constant: Tensor) -> Tensor:
     """Return the value at the bottom of the valley that `constant` lies in."""
     constant.requires_grad_()
-    search = torch.optim.LBFGS([constant], max_iter=50, line_search_fn="strong_wolfe")
+    search = torch.optim.LBFGS(
+        [constant], max_iter=50, tolerance_grad=1e-10, tolerance_change=1e-15, line_search_fn="strong_wolfe"
+    )
 
     def objective() -> Tensor:
         search.zero_grad()

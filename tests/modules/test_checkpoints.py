@@ -105,7 +105,7 @@ def test_a_classifier_is_rebuilt_with_its_network_and_says_so_without(tmp_path: 
 
 def test_any_live_object_stays_out_of_the_checkpoint_and_is_asked_for(tmp_path: Path) -> None:
     class Shifted(FunctionRegressor):
-        def __init__(self, shift: Callable[[float], float], again: Callable[..., int] = len, **settings: Any) -> None:
+        def __init__(self, shift: Callable[[float], float], **settings: Any) -> None:
             super().__init__(**settings)
 
     path = saved(Shifted(abs, width=4, depth=1), tmp_path)
@@ -113,6 +113,20 @@ def test_any_live_object_stays_out_of_the_checkpoint_and_is_asked_for(tmp_path: 
     assert Shifted.load_from_checkpoint(path, shift=abs, weights_only=True).hparams["width"] == 4
     with pytest.raises(TypeError, match="shift"):
         Shifted.load_from_checkpoint(path)
+
+
+def test_a_live_default_is_not_asked_for(tmp_path: Path) -> None:
+    class Measured(FunctionRegressor):
+        def __init__(self, measure: Callable[..., int] = len, **settings: Any) -> None:
+            super().__init__(**settings)
+
+    path = saved(Measured(width=4, depth=1), tmp_path)
+    assert Measured.load_from_checkpoint(path, weights_only=True).hparams == {"width": 4, "depth": 1}
+    other = saved(Measured(sum, width=4, depth=1), tmp_path)
+    with pytest.raises(
+        ConfigurationError, match=r"does not hold measure, .*Measured\.load_from_checkpoint\(path, measure=…\)"
+    ):
+        Measured.load_from_checkpoint(other)
 
 
 def test_a_preset_that_fixes_values_does_not_get_them_handed_back(tmp_path: Path) -> None:

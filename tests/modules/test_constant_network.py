@@ -13,7 +13,7 @@ def number(value: float) -> Tensor:
     return torch.tensor(value, dtype=torch.float64)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.floats(-3, 3), st.floats(0.01, 100), st.floats(-5, 5))
 def test_bottom_of_a_parabola_is_found_inside_and_outside_the_interval(at: float, width: float, floor: float) -> None:
     value = smallest_value(lambda c: width * (c - at) ** 2 + floor, number(-1.0), number(0.5))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from laaf_lightning.activations import Scope, named_slopes
-from laaf_lightning.modules import AdaptiveModule
+from laaf_lightning.modules import AdaptiveModule, BurgersPINN
 from laaf_lightning.modules.optimizer import OptimizerFactory
 from tests.modules.small import (
     SCOPES,
@@ -70,7 +70,7 @@ def test_training_values_are_logged_at_log_steps_at_the_first_and_at_the_last_of
 ) -> None:
     steps: list[int] = []
 
-    class Recorder(type(small_pinn())):  # type: ignore[misc]  # a local class of the same settings
+    class Recorder(BurgersPINN):
         def log_dict(self, *args: Any, **kwargs: Any) -> None:
             if "train/loss" in args[0]:
                 steps.append(self.trainer.global_step + 1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import SpaceTimeData
-from tests.figures.reading import colour_bar, curves, legend_texts, panels, titles
+from tests.figures.reading import colour_bar, curve, curves, legend_texts, panels, titles
 
 X, T = np.linspace(-1, 1, 32), np.arange(10) / 10
 U = np.sin(np.pi * (X - T[:, None]))
@@ -62,7 +62,7 @@ def test_field_maps_the_prediction_over_time_and_space_with_zero_in_the_middle_o
     reach = np.abs(U_HAT).max()
     assert (mesh.norm.vmin, mesh.norm.vmax) == (-reach, reach)
     assert colour_bar(axes).ax.get_ylabel() == "$u$, prediction"
-    np.testing.assert_allclose([line.get_xdata()[0] for line in axes.get_lines()], [0.2, 0.7])  # type: ignore[index]
+    assert [curve(line)[0][0] for line in axes.get_lines()] == pytest.approx([0.2, 0.7])
     assert axes.get_xlim()[0] == pytest.approx(-0.05)
     assert axes.get_ylim()[1] == pytest.approx(1 + 1 / 31)
 

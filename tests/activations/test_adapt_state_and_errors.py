@@ -57,9 +57,13 @@ def test_hooks_of_the_model_and_its_activations_stay_and_none_is_added(scope: Sc
         assert len(module._forward_hooks) <= 1
 
 
-def test_no_gradient_is_left_from_looking_for_shapes() -> None:
-    adapted = adapt(perceptron(), "neuron", example_input=torch.ones(2, 3, dtype=torch.float64))
-    assert all(p.grad is None and p.requires_grad for p in adapted.parameters())
+def test_looking_for_shapes_keeps_nothing_for_a_backward_pass() -> None:
+    outputs: list[Tensor] = []
+    model = perceptron()
+    model.register_forward_hook(lambda *args: outputs.append(args[2]))
+    adapt(model, "neuron", example_input=torch.ones(2, 3, dtype=torch.float64), inplace=True)
+    assert [output.requires_grad for output in outputs] == [False]
+    assert all(p.requires_grad for p in model.parameters())
 
 
 class _CallsTwice(nn.Module):

@@ -28,7 +28,7 @@ def test_equal_slopes_of_all_neurons_are_the_layer_wise_slope(case: str, a: floa
     for site in (neurons, layer):
         parameter(site).data.fill_(a)
     z = CASES[case].z()
-    assert torch.equal(neurons(z), layer(z))
+    torch.testing.assert_close(neurons(z), layer(z), rtol=1e-14, atol=0)
     torch.testing.assert_close(slope_recovery(neurons), slope_recovery(layer), rtol=1e-12, atol=0)
 
 
@@ -40,7 +40,7 @@ def test_permuting_units_commutes_with_the_site(order: list[int], name: str) -> 
     a, z = noise(5), noise(4, 5)
     parameter(site).data.copy_(a)
     parameter(permuted).data.copy_(a[order])
-    assert torch.equal(permuted(z[:, order]), site(z)[:, order])
+    torch.testing.assert_close(permuted(z[:, order]), site(z)[:, order], rtol=1e-14, atol=0)
 
 
 @few

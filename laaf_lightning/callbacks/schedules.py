@@ -192,4 +192,4 @@ class CosineDecay(_Ending):
         """
         if step >= self.steps:
             return 0.0
-        return self.weight * 0.5 * (1.0 + math.cos(math.pi * step / self.steps))
+        return self.weight * (0.5 + 0.5 * math.cos(math.pi * step / self.steps))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import laaf_lightning as laaf
@@ -18,10 +18,12 @@ from tests.callbacks.plain_training import Batches, PlainModule, adapted, quiet_
 ENDING: list[Callable[..., laaf.WeightSchedule]] = [laaf.OffAfter, laaf.LinearDecay, laaf.CosineDecay]
 ALL = [laaf.ConstantWeight, *ENDING]
 
+few = settings(max_examples=30, deadline=None)
 weights = st.floats(0, 1e6)
 steps = st.integers(1, 10_000)
 
 
+@few
 @given(weight=weights, length=steps)
 def test_ending_schedules_start_at_the_weight_fall_and_stay_at_zero(weight: float, length: int) -> None:
     for schedule in (kind(weight, length) for kind in ENDING):
@@ -32,6 +34,7 @@ def test_ending_schedules_start_at_the_weight_fall_and_stay_at_zero(weight: floa
         assert all(value >= 0 for value in values)
 
 
+@few
 @given(length=steps)
 def test_shapes_are_a_step_a_line_and_half_a_cosine(length: int) -> None:
     grid = np.arange(length + 1)
@@ -46,6 +49,7 @@ def test_shapes_are_a_step_a_line_and_half_a_cosine(length: int) -> None:
         np.testing.assert_allclose([schedule(int(step)) for step in probe], expected[probe], atol=1e-12)
 
 
+@few
 @given(weight=weights, step=st.integers(0, 10**9))
 def test_the_constant_does_not_change(weight: float, step: int) -> None:
     assert laaf.ConstantWeight(weight)(step) == weight

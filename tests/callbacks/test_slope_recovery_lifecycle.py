@@ -140,11 +140,18 @@ def test_the_step_is_restored_after_the_tuner_and_the_fit_that_follows_has_the_t
     assert_equal_parameters(module, twin)
 
 
+def finder_after_us(folder: Path, finder: LearningRateFinder) -> Any:
+    """The Trainer puts finders first when it is made, and leaves one that comes later where it is."""
+    trainer: Any = quiet_trainer(laaf.SlopeRecovery(0.7), default_root_dir=folder)
+    trainer.callbacks.append(finder)
+    return trainer
+
+
 def test_the_step_is_restored_where_a_finder_ends_the_fit_after_its_search(tmp_path: Path) -> None:
     module = adapted(Tunable())
     finder = LearningRateFinder(num_training_steps=5, update_attr=False)
     finder._early_exit = True  # as the tuner sets it; of all hooks only teardown follows
-    trainer = quiet_trainer(laaf.SlopeRecovery(), finder, default_root_dir=tmp_path)
+    trainer = finder_after_us(tmp_path, finder)
     trainer.fit(module, Batches(BATCHES))
     assert trainer.global_step == 0
     assert traces(module) == []
@@ -154,10 +161,13 @@ def test_the_step_is_restored_where_a_finder_ends_the_fit_after_its_search(tmp_p
 def test_a_finder_callback_before_or_after_leaves_the_term_in_once(tmp_path: Path, finder_first: bool) -> None:
     module = adapted(Tunable())
     twin = copy.deepcopy(module)
-    recovery = laaf.SlopeRecovery(0.7)
     finder = LearningRateFinder(num_training_steps=5, update_attr=False)
-    callbacks = [finder, recovery] if finder_first else [recovery, finder]
-    quiet_trainer(*callbacks, default_root_dir=tmp_path).fit(module, Batches(BATCHES))
+    if finder_first:
+        trainer: Any = quiet_trainer(laaf.SlopeRecovery(0.7), finder, default_root_dir=tmp_path)
+    else:
+        trainer = finder_after_us(tmp_path, finder)
+    assert isinstance(trainer.callbacks[0], LearningRateFinder) == finder_first
+    trainer.fit(module, Batches(BATCHES))
     plain_loop(twin, BATCHES, lambda loss, step: loss + 0.7 * oracle_recovery(twin))
     assert_equal_parameters(module, twin)
     assert traces(module) == []

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from laaf_lightning.callbacks.slope_statistics import slope_statistics
 
+few = settings(max_examples=50, deadline=None)
 layers = st.dictionaries(
     st.text("abc.", min_size=1, max_size=5),
     st.lists(st.floats(-10, 10), min_size=1, max_size=6),
@@ -16,6 +17,7 @@ layers = st.dictionaries(
 )
 
 
+@few
 @given(layers)
 def test_values_equal_numpys_population_statistics(values: dict[str, list[float]]) -> None:
     metrics, crossed = slope_statistics({k: torch.tensor(v, dtype=torch.float64) for k, v in values.items()})

@@ -36,6 +36,8 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
     with warnings.catch_warnings():
         for message, category in _HARMLESS:
             warnings.filterwarnings("ignore", message, category)
+        # Lightning 2.6.6 calls what jsonargparse 4.49 has renamed.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"pytorch_lightning\.cli")
         return LAAFCommandLine.run(args)
 
 

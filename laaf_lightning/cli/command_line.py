@@ -127,10 +127,12 @@ class LAAFCommandLine(LightningCLI):
         _say(f"predictions of {len(predictions)} batches in {file}")
 
     def after_fit(self) -> None:
-        """Validate what the last steps have left unvalidated; say in words what came out and where it is."""
+        """Say in words what came out and where it is, after a validation if the last steps have had none."""
+        from laaf_lightning.modules import AdaptiveModule  # noqa: PLC0415  # not to be imported for --help
+
         steps = self.trainer.global_step
-        stale = self._last_validation.step != steps
-        if stale and any(self.trainer.num_val_batches) and not getattr(self.trainer, "fast_dev_run", False):
+        stale = self._last_validation.step != steps and any(self.trainer.num_val_batches)
+        if stale and isinstance(self.model, AdaptiveModule):
             self.trainer.validate(self.model, self.datamodule, verbose=False)
         self._say_outcome(f" after {steps} optimiser steps")
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import pydoc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class RunFolder:
         job = _local(root or "runs/laaf")
         if (job / _CONFIG).exists():  # the setting comes from an earlier run's saved configuration
             job = job.parent
-        return str(job / self._make(job, _stamps()))
+        return str(job / self._make(job, _stamps(), "--trainer.default_root_dir"))
 
     def _new_version(self, settings: Any) -> str:
         """Take the version that was asked for if it is free, else a new one."""
@@ -72,21 +72,28 @@ class RunFolder:
         wanted = [] if asked is None else [asked if isinstance(asked, str) else f"version_{asked}"]
         if "://" in save_dir:
             return (wanted or [next(_stamps())])[0]
-        return self._make(_local(save_dir) / (settings.get("name") or ""), [*wanted, *_stamps()])
+        job = _local(save_dir) / (settings.get("name") or "")
+        return self._make(job, [*wanted, *_stamps()], "--trainer.logger.init_args.save_dir")
 
-    def _make(self, job: Path, names: Any) -> str:
+    def _make(self, job: Path, names: Iterable[str], option: str) -> str:
+        """Make the first folder of these names that is not there yet."""
+        reason: str | None = "it is full of runs of this second"
         for name in names:
             try:
                 (job / name).mkdir(parents=True)
             except FileExistsError:
                 if job.is_dir():
                     continue
-                raise ConfigurationError(_unwritable(job, "it is not a folder")) from None
+                reason = "it is not a folder"
+                break
             except OSError as error:
-                raise ConfigurationError(_unwritable(job, error.strerror)) from error
+                reason = error.strerror
+                break
             self._reserved.append(job / name)
-            return str(name)
-        raise ConfigurationError(_unwritable(job, "it is full of runs of this second"))
+            return name
+        raise ConfigurationError(
+            f"cannot write the run's folder under {str(job)!r}: {reason}; choose another with {option} DIR"
+        )
 
 
 def _stamps() -> Iterator[str]:
@@ -109,10 +116,3 @@ def _writes_into_versions(logger: Any) -> bool:
 
 def _local(folder: str) -> Path:
     return Path(os.path.expandvars(folder)).expanduser()
-
-
-def _unwritable(folder: Path, reason: str | None) -> str:
-    return (
-        f"cannot write the run's folder under {str(folder)!r}: {reason}; choose another with "
-        "--trainer.logger.init_args.save_dir DIR"
-    )

@@ -27,14 +27,14 @@ TINY = (
 
 def laaf(subcommand: str, *args: str) -> LAAFCommandLine:
     """Run the command line in this process."""
-    return main([subcommand, *args, *QUIET])
+    return main([subcommand, *QUIET, *args])
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *args: str) -> str:
     """Run the console script in this process; return the one sentence with which it refuses."""
     capsys.readouterr()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["laaf", *args, *(QUIET if len(args) > 1 else ())])
+        patch.setattr(sys, "argv", ["laaf", *args[:1], *(QUIET if len(args) > 1 else ()), *args[1:]])
         with pytest.raises(SystemExit) as end:
             cli()
     assert end.value.code == 2
@@ -60,7 +60,7 @@ def checkpoint_of(run: LAAFCommandLine) -> Path:
 
 def scalars(folder: Path) -> dict[str, dict[int, float]]:
     """Read the numbers that TensorBoard would show, by name and step."""
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})  # type: ignore[no-untyped-call]
-    events.Reload()  # type: ignore[no-untyped-call]
-    names = events.Tags()["scalars"]  # type: ignore[no-untyped-call]
-    return {name: {event.step: event.value for event in events.Scalars(name)} for name in names}  # type: ignore[no-untyped-call]
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    names = events.Tags()["scalars"]
+    return {name: {event.step: event.value for event in events.Scalars(name)} for name in names}

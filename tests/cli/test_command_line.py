@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import copy
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from laaf_lightning import (
+    PINN,
+    Burgers,
+    DiscontinuousFunctionDataModule,
+    FunctionRegressor,
+    ImageClassifier,
+    named_slopes,
+    slope_parameter_groups,
+    slope_recovery,
+)
+from laaf_lightning.cli import LAAFCommandLine, main
+from tests.cli.command import CONFIGS, TINY, checkpoint_of, folder_of, laaf
+
+N = 10
+LOG_EVERY_STEP = "--trainer.log_every_n_steps=1"
+GRID = ("--trainer.limit_val_batches=1", "--data.num_test_points=20")
+WARM_UP = ("--slope_recovery.weight=laaf_lightning.OffAfter", "--slope_recovery.weight.steps=2")
+SGD = (
+    "--model.optimizer=torch.optim.SGD",
+    "--model.optimizer.lr=0.05",
+    "--model.optimizer.momentum=0.9",
+    "--model.lr_scheduler=torch.optim.lr_scheduler.StepLR",
+    "--model.lr_scheduler.step_size=2",
+    "--model.lr_scheduler.gamma=0.5",
+)
+
+
+def small_regressor(scope: str = "layer") -> FunctionRegressor:
+    """The network of TINY with the weights that the seed 0 gives it."""
+    torch.manual_seed(0)
+    return FunctionRegressor(width=4, depth=2, scope=scope, n=N)  # type: ignore[arg-type]
+
+
+def plain_loop(
+    model: FunctionRegressor, steps: int, weight: Callable[[int], float], reduction: str, sgd: bool
+) -> dict[str, Tensor]:
+    """Train without Lightning."""
+    x, u = (part.float() for part in DiscontinuousFunctionDataModule(num_points=10).training_points())
+    groups = slope_parameter_groups(model)
+    optimizer = torch.optim.SGD(groups, 0.05, momentum=0.9) if sgd else torch.optim.Adam(groups, 2e-4)
+    for step in range(steps):
+        if sgd:
+            for group in optimizer.param_groups:
+                group["lr"] = 0.05 * 0.5 ** (step // 2)
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(model.network(x), u)
+        (loss + weight(step) * slope_recovery(model, reduction=reduction)).backward()  # type: ignore[arg-type]
+        optimizer.step()
+    return model.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "weight", "reduction"),
+    [
+        ((), lambda step: 1.0, "mean"),
+        (("--slope_recovery.weight=0",), lambda step: 0.0, "mean"),
+        (("--slope_recovery.reduction=sum",), lambda step: 1.0, "sum"),
+        (WARM_UP, lambda step: 1.0 if step < 2 else 0.0, "mean"),
+        (SGD, lambda step: 1.0, "mean"),
+    ],
+    ids=["default", "only_logged", "sum", "warm_up", "optimizer_and_scheduler"],
+)
+def test_a_run_ends_with_the_parameters_of_a_plain_loop(
+    arguments: tuple[str, ...], weight: Callable[[int], float], reduction: str
+) -> None:
+    run = laaf("fit", *TINY, *arguments, "--trainer.max_steps=5")
+    expected = plain_loop(small_regressor(), 5, weight, reduction, sgd=arguments == SGD)
+    for name, value in run.model.state_dict().items():
+        torch.testing.assert_close(value, expected[name], msg=name)
+
+
+def test_scope_and_n_come_from_the_command_line() -> None:
+    run = laaf("fit", *TINY, "--model.scope=neuron", "--model.n=5", "--trainer.max_steps=0")
+    slopes = [site.a for site in run.model.network.activations]
+    assert [tuple(a.shape) for a in slopes] == [(4,), (4,)]
+    assert all(bool((a == 1 / 5).all()) for a in slopes)
+
+
+def test_a_later_configuration_goes_over_an_earlier_one() -> None:
+    Path("overlay.yaml").write_text("model:\n  init_args:\n    width: 3\nslope_recovery:\n  weight: 0\n")
+    run = laaf("fit", *TINY[:1], "--config=overlay.yaml", *TINY[2:], "--trainer.max_steps=0")
+    assert run.model.hparams["width"] == 3
+    assert run.model.hparams["depth"] == 2
+
+
+def test_the_problem_goes_from_the_model_to_the_data() -> None:
+    run = laaf(
+        "fit",
+        f"--config={CONFIGS / 'burgers.yaml'}",
+        "--model.problem.viscosity=0.1",
+        "--model.width=4",
+        "--data.num_residual=20",
+        "--trainer.fast_dev_run=true",
+    )
+    assert run.model.problem == run.datamodule.problem == Burgers(0.1)
+    points, exact = next(iter(run.datamodule.test_dataloader()))
+    torch.testing.assert_close(exact.double(), Burgers(0.1).exact(points.double()), rtol=1e-4, atol=1e-5)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run of one epoch of two steps, and where it lies."""
+
+    model: FunctionRegressor
+    config: Path
+    checkpoint: Path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run = laaf("fit", *TINY, "--model.scope=neuron", "--data.steps_per_epoch=2")
+        return Trained(run.model, folder / folder_of(run) / "config.yaml", folder / checkpoint_of(run))
+
+
+def relative_l2(model: FunctionRegressor) -> float:
+    """On the grid of GRID, in float64."""
+    x = np.linspace(-3, 3, 20)
+    exact = np.where(x <= 0, 0.2 * np.sin(6 * x), 1 + 0.1 * x * np.cos(18 * x))
+    with torch.no_grad():
+        predicted = copy.deepcopy(model).double()(torch.from_numpy(x)[:, None])[:, 0].numpy()
+    return float(np.linalg.norm(predicted - exact) / np.linalg.norm(exact))
+
+
+def reload(trained: Trained, subcommand: str, *args: str) -> LAAFCommandLine:
+    return laaf(subcommand, f"--config={trained.config}", f"--ckpt_path={trained.checkpoint}", *args)
+
+
+@pytest.mark.slow
+def test_validate_test_and_predict_take_the_saved_configuration_and_checkpoint(
+    trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predicted = reload(trained, "predict", *GRID)
+    said = capsys.readouterr().out
+    file = folder_of(predicted) / "predictions.pt"
+    (output,) = torch.load(file, weights_only=True)
+    grid = torch.linspace(-3, 3, 20)[:, None]
+    assert f"predictions of 1 batches in {file}" in said
+    torch.testing.assert_close(output, trained.model.cpu()(grid).detach())
+
+    expected = relative_l2(trained.model)
+    for subcommand, stage in (("validate", "val"), ("test", "test")):
+        run = reload(trained, subcommand, *GRID)
+        said = capsys.readouterr().out.splitlines()[-1]
+        assert said == f"relative L2 error {expected:.4g}; logs and figures in {folder_of(run)}"
+        assert float(run.trainer.callback_metrics[f"{stage}/relative_l2"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_checkpoint_rebuilds_its_module_alone(trained: Trained) -> None:
+    rebuilt = FunctionRegressor.load_from_checkpoint(trained.checkpoint, weights_only=True)
+    expected = trained.model.state_dict()
+    assert rebuilt.state_dict().keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in rebuilt.state_dict().items())
+    assert rebuilt.configure_optimizers().defaults["lr"] == 2e-4
+
+
+@pytest.mark.parametrize(
+    ("config", "module", "arguments"),
+    [
+        ("burgers", PINN, ("--model.width=4", "--data.num_residual=20", "--model.problem.viscosity=0.1")),
+        ("semeion", ImageClassifier, ()),
+    ],
+)
+def test_a_checkpoint_of_every_module_rebuilds_alone(
+    config: str, module: type[PINN] | type[ImageClassifier], arguments: tuple[str, ...]
+) -> None:
+    run = laaf("fit", f"--config={CONFIGS / config}.yaml", *arguments, "--trainer.fast_dev_run=true")
+    run.trainer.save_checkpoint("trained.ckpt")
+    rebuilt = module.load_from_checkpoint("trained.ckpt", weights_only=True)
+    expected = run.model.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in rebuilt.state_dict().items())
+    if isinstance(rebuilt, PINN):
+        assert rebuilt.problem == Burgers(0.1)
+    else:
+        assert (rebuilt.num_classes, rebuilt.in_channels, rebuilt.image_size) == (10, 1, 16)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_ends_where_an_unbroken_one_does(trained: Trained) -> None:
+    resumed = reload(trained, "fit", "--trainer.max_steps=6")
+    unbroken = laaf("fit", *TINY, "--model.scope=neuron", "--data.steps_per_epoch=2", "--trainer.max_steps=6")
+    assert resumed.trainer.global_step == unbroken.trainer.global_step == 6
+    for name, value in unbroken.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[name], value, msg=name)
+
+
+def test_a_setting_beside_a_checkpoint_is_not_replaced_by_the_checkpoints(trained: Trained) -> None:
+    run = reload(trained, "fit", "--model.slope_lr=0.5", "--trainer.max_steps=2")
+    assert run.model.hparams["slope_lr"] == 0.5
+
+
+@pytest.mark.slow
+def test_the_end_says_the_error_after_the_last_step(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Validation falls on step 2 of 3: without another one the error would be an old one.
+    run = laaf("fit", *TINY, *GRID, "--trainer.max_steps=3", "--data.steps_per_epoch=2")
+    said = capsys.readouterr().out.splitlines()[-1]
+    expected = relative_l2(run.model)
+    folder = folder_of(run)
+    assert said == f"relative L2 error {expected:.4g} after 3 optimiser steps; logs and figures in {folder}"
+    assert re.fullmatch(r"runs/discontinuous/[-0-9T]+", str(folder))
+    assert len(list((folder / "figures").glob("*.png"))) >= 3
+
+
+def test_without_validation_the_end_says_the_training_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    run = laaf("fit", *TINY, "--trainer.logger=false")
+    loss = float(run.trainer.callback_metrics["train/loss"])
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"last logged training loss {loss:.4g} after 2 optimiser steps; checkpoints in {folder_of(run)}"
+
+
+@pytest.mark.slow
+def test_what_lightning_says_of_itself_is_silent_and_all_else_is_not(trained: Trained) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        reload(trained, "fit", "--trainer.max_steps=4", "--trainer.precision=bf16-true")
+        warnings.warn("after the run", UserWarning, stacklevel=1)
+    said = {str(warning.message) for warning in caught}
+    assert not [text for text in said if "LeafSpec" in text or "dirpath" in text or "deprecated" in text]
+    assert "after the run" in said
+    assert [text for text in said if "precision bf16-true" in text]
+
+
+BASELINE = """
+import torch
+from pytorch_lightning import LightningModule
+
+class Baseline(LightningModule):
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = torch.nn.Sequential(torch.nn.Linear(1, width), torch.nn.ReLU(), torch.nn.Linear(width, 1))
+
+    def training_step(self, batch, batch_idx):
+        x, u = batch
+        loss = torch.nn.functional.mse_loss(self.net(x), u)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        self.log("my_validation_loss", self.training_step(batch, batch_idx))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=1e-2)
+"""
+BASELINE_CONFIG = """
+model:
+  class_path: users_baseline.Baseline
+  init_args:
+    width: 6
+data:
+  class_path: laaf_lightning.DiscontinuousFunctionDataModule
+slope_recovery:
+  weight: 0
+trainer:
+  max_steps: 100
+  max_epochs: -1
+"""
+
+
+@pytest.fixture
+def baseline(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (workplace / "modules").mkdir()
+    (workplace / "modules" / "users_baseline.py").write_text(BASELINE)
+    (workplace / "baseline.yaml").write_text(BASELINE_CONFIG)
+    monkeypatch.syspath_prepend(workplace / "modules")
+    return "--config=baseline.yaml"
+
+
+def test_a_users_plain_baseline_trains_through_the_same_command(
+    baseline: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = laaf("fit", baseline)
+    x, u = next(iter(run.datamodule.train_dataloader()))
+    untrained = type(run.model)(width=6)
+    losses = [float(torch.nn.functional.mse_loss(model.net(x), u).detach()) for model in (untrained, run.model)]
+    assert run.trainer.global_step == 100
+    assert losses[1] < 0.8 * losses[0]
+    assert not list(named_slopes(run.model))
+    assert capsys.readouterr().out.splitlines()[-1].startswith("my_validation_loss 0.")
+
+
+def test_a_users_plain_baseline_takes_image_data_too(baseline: str) -> None:
+    run = laaf("fit", baseline, "--data=laaf_lightning.SemeionDataModule", "--trainer.max_steps=0", LOG_EVERY_STEP)
+    assert run.datamodule.num_classes == 10
+    run.trainer.save_checkpoint("baseline.ckpt")
+    rebuilt = type(run.model).load_from_checkpoint("baseline.ckpt", weights_only=True)
+    assert rebuilt.net[0].out_features == 6
+
+
+@pytest.mark.parametrize("subcommand", [None, "fit", "predict"])
+def test_help_of_every_subcommand_is_there(
+    subcommand: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as end:
+        main([*([] if subcommand is None else [subcommand]), "--help"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert text.startswith(f"usage: laaf{'' if subcommand is None else f' [options] {subcommand}'} ")
+    assert ("--slope_recovery.weight WEIGHT" in text) == (subcommand is not None)
+
+
+def test_help_of_a_class_says_what_its_settings_mean(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as end:
+        main(["fit", "--model.help", "laaf_lightning.PINN"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert "scaling factor, > 0. (type: float, default: 1.0)" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80

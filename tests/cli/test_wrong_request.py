@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from laaf_lightning import ConfigurationError, FunctionRegressor
+from laaf_lightning.cli import cli, main
+from laaf_lightning.cli.wrong_request import as_wrong_request
+from tests.cli.command import CONFIGS, QUIET, TINY, checkpoint_of, folder_of, laaf, refusal
+
+BURGERS = (f"--config={CONFIGS / 'burgers.yaml'}", "--model.width=4", "--data.num_residual=20")
+SEMEION = (f"--config={CONFIGS / 'semeion.yaml'}", "--trainer.max_steps=1")
+FASHION = (f"--config={CONFIGS / 'fashion_mnist.yaml'}", "--trainer.max_steps=1", "--data.root=sets")
+SCOPES = "unknown model.scope 'neurons': valid are fixed, global, layer, channel, neuron; did you mean 'neuron'"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((*TINY, "--model.scope=neurons"), SCOPES),
+        ((*TINY, "--model.init=xavir"), "unknown model.init 'xavir': valid are xavier, normal; did you mean 'xavier'"),
+        ((*TINY, "--model.activation=tan"), "unknown activation 'tan': valid are .*, tanh; did you mean 'tanh'"),
+        ((*TINY, "--slope_recovery.operator=expp"), "unknown slope_recovery.operator 'expp': valid are exp, .*'exp'"),
+        ((*TINY, "--slope_recovery.reduction=avg"), "unknown slope_recovery.reduction 'avg': valid are mean, sum"),
+        ((*TINY, "--slope_recovery.weight=OffAftr"), "unknown class for slope_recovery.weight 'OffAftr': valid are .*"),
+        ((*TINY, "--slope_recovery.weight=-1"), "weight=-1.0 .*>= 0.*--slope_recovery.weight 0"),
+        (
+            (*TINY, *("--slope_recovery.weight=laaf_lightning.OffAfter", "--slope_recovery.weight.steps=0")),
+            "steps=0 .*",
+        ),
+        ((*TINY, "--model.n=0"), "n=0.0 must be a finite number > 0.*"),
+        ((*TINY, "--model.n=ten"), "model.n: .*Expected a float. Got value: ten.*"),
+        ((*TINY, "--data.points=equispacd"), "unknown data.points 'equispacd': .*did you mean 'equispaced'"),
+        ((*BURGERS, "--model.engine=autograt"), "unknown model.engine 'autograt': .*did you mean 'autograd'"),
+        ((*BURGERS, "--data.sampler=soboll"), "unknown data.sampler 'soboll': .*did you mean 'sobol'"),
+        ((*BURGERS, "--model.problem=Burger"), "unknown class for model.problem 'Burger': .*'laaf_lightning.Burgers'"),
+        ((*BURGERS, "--data.num_condition.initail=3"), "unknown condition of Burgers 'initail': .*'initial'"),
+        ((*SEMEION, "--model.network=lenett"), "unknown network 'lenett': .*did you mean 'lenet'"),
+        (
+            (*TINY, "--data=Semeon"),
+            "unknown class for data 'Semeon': .*did you mean 'laaf_lightning.SemeionDataModule'",
+        ),
+        ((*TINY, "--data=laaf_lightning.FashionMNIST"), ".*did you mean 'laaf_lightning.FashionMNISTDataModule'"),
+        ((*TINY, "--data=no_such_module.Data"), "data: .*No module named 'no_such_module'.*"),
+        ((*TINY, "--model=Regressor"), "unknown class for model 'Regressor': valid are .*FunctionRegressor.*"),
+        ((*TINY, "--model.optimizer=Adamm"), "unknown class for model.optimizer 'Adamm': .*'torch.optim.Adam'"),
+        ((*TINY, "--trainer.precision=12"), "unknown trainer.precision '12': valid are 64, .*"),
+        ((*TINY, "--trainer.strategy=dpp"), "the Trainer refuses its settings: .*dpp.*"),
+        ((*TINY, "--trainer.devices=0"), ".*devices.*0"),
+        ((*TINY, "--optimizer=torch.optim.SGD"), "unrecognized arguments: --optimizer=.*"),
+        (("--data=laaf_lightning.SemeionDataModule",), "the following arguments are required: --model.*"),
+        (("--config=nowhere.yaml",), "config: .*nowhere.yaml.*laaf fit --help.*"),
+    ],
+    ids=lambda value: value[-1].lstrip("-") if isinstance(value, tuple) else "",
+)
+def test_a_wrong_request_gets_one_sentence_and_leaves_nothing(
+    arguments: tuple[str, ...], sentence: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, "fit", *arguments)
+    assert re.match(sentence, said), said
+    assert not contents(workplace)
+
+
+def test_a_setting_that_the_optimiser_refuses_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Invalid learning rate: -1.0" in refusal(capsys, "fit", *TINY, "--model.optimizer.lr=-1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("width:", "widht:", "Option 'widht' is not accepted"),
+        ("max_steps:", "max_stps:", "does not accept option 'trainer.max_stps'"),
+        ("slope_recovery:", "slope_recovry:", "does not accept option 'slope_recovry"),
+        ("scope: layer", "scope: layr", "did you mean 'layer'"),
+        ("num_points: 300", "num_points: [", "Problems parsing config"),
+    ],
+)
+def test_a_misspelt_configuration_gets_the_parsers_message(
+    old: str, new: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (CONFIGS / "discontinuous.yaml").read_text()
+    assert text.count(old) == 1
+    Path("misspelt.yaml").write_text(text.replace(old, new))
+    assert sentence in refusal(capsys, "fit", "--config=misspelt.yaml")
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [((), "subcommand"), (("fitt",), "invalid choice: 'fitt'")])
+def test_a_missing_or_unknown_subcommand_lists_all(
+    arguments: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, *arguments)
+    assert sentence in said
+    assert all(name in said for name in ("fit", "validate", "test", "predict"))
+
+
+def test_a_log_folder_that_is_a_file_is_refused_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs").write_text("precious")
+    said = refusal(capsys, "fit", *TINY)
+    assert said.startswith("cannot write the run's folder under 'runs/discontinuous': Not a directory; choose another")
+    assert Path("runs").read_text() == "precious"
+
+
+def test_a_missing_data_file_is_named(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refusal(capsys, "fit", *FASHION, "--data.download=false")
+    assert said.startswith("sets/FashionMNIST/raw/train-images-idx3-ubyte is missing: put ")
+    assert "LAAF_DATA_ROOT" in said
+    assert not list((workplace / "runs" / "fashion_mnist").iterdir())
+
+
+def test_a_damaged_data_file_is_named_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    raw = Path("sets/FashionMNIST/raw")
+    raw.mkdir(parents=True)
+    for name, size in (("images-idx3", (5, 28, 28)), ("labels-idx1", (5,))):
+        content = bytes((0, 0, 8, len(size))) + np.array(size, ">u4").tobytes() + bytes(int(np.prod(size)))
+        for part in ("train", "t10k"):
+            (raw / f"{part}-{name}-ubyte").write_bytes(content)
+    damaged = raw / "train-images-idx3-ubyte"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    before = contents(Path("sets"))
+    said = refusal(capsys, "fit", *FASHION, "--data.verify=false", "--data.download=false")
+    assert said.startswith("sets/FashionMNIST/raw/train-images-idx3-ubyte is damaged: it is truncated")
+    assert contents(Path("sets")) == before
+
+
+def test_slope_recovery_of_a_model_without_adaptive_activations_names_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], workplace: Path
+) -> None:
+    (workplace / "plain_module.py").write_text(
+        "import torch\nfrom pytorch_lightning import LightningModule\n"
+        "class Plain(LightningModule):\n"
+        "    def training_step(self, batch, batch_idx): ...\n"
+        "    def validation_step(self, batch, batch_idx): ...\n"
+        "    def configure_optimizers(self):\n"
+        "        return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])\n"
+    )
+    monkeypatch.syspath_prepend(workplace)
+    data = "--data=laaf_lightning.DiscontinuousFunctionDataModule"
+    said = refusal(capsys, "fit", "--model=plain_module.Plain", data, "--trainer.max_epochs=1")
+    assert "Plain has no AdaptiveActivation" in said
+    assert "--slope_recovery.weight 0" in said
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of TINY with n = 10, in a folder that tests must leave as it is."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder / checkpoint_of(laaf("fit", *TINY))
+
+
+@pytest.mark.parametrize(
+    ("subcommand", "arguments", "sentence"),
+    [
+        ("fit", ("--model.n=5",), "network.activations.0.n: the checkpoint has n=10, this activation has n=5"),
+        ("test", ("--model.width=5",), "size mismatch for network.linears.0.weight"),
+        ("fit", ("--model.depth=3",), "Missing key(s) in state_dict: "),
+        ("predict", ("--model.scope=fixed",), "Unexpected key(s) in state_dict: "),
+        ("test", ("--model.n=5", "--model.width=5"), "the checkpoint has n=10, this activation has n=5"),
+    ],
+    ids=["n", "width", "depth", "scope", "n_and_width"],
+)
+def test_a_checkpoint_of_another_model_is_refused_and_kept(
+    subcommand: str, arguments: tuple[str, ...], sentence: str, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(checkpoint.parents[1])
+    said = refusal(capsys, subcommand, *TINY, *arguments, f"--ckpt_path={checkpoint}")
+    assert said.startswith("the checkpoint does not fit the model: ")
+    assert sentence in said
+    assert "config.yaml" in said
+    assert contents(checkpoint.parents[1]) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "this file is no checkpoint, or a damaged one"),
+        (b"model: 3\n", "this file is no checkpoint, or a damaged one"),
+        (b"PK\x03\x04" + bytes(200), "this file is no checkpoint, or a damaged one"),
+        ("truncated", "this file is no checkpoint, or a damaged one"),
+        ({"weights": torch.zeros(2)}, "is no checkpoint of Lightning: it has no 'state_dict'"),
+        ([1, 2], "is no checkpoint of Lightning: it has no 'state_dict'"),
+        ({"state_dict": {}, "object": Path()}, "--weights_only false loads it"),
+    ],
+    ids=["empty", "text", "zip", "truncated", "dictionary", "list", "objects"],
+)
+def test_a_file_that_is_no_checkpoint_is_refused_before_anything_is_made(
+    content: object, sentence: str, checkpoint: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path("file.ckpt")
+    if content == "truncated":
+        file.write_bytes(checkpoint.read_bytes()[:-300])
+    elif isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    said = refusal(capsys, "test", *TINY, f"--ckpt_path={file}")
+    assert "ckpt_path='file.ckpt'" in said
+    assert sentence in said
+    assert list(workplace.iterdir()) == [workplace / "file.ckpt"]
+
+
+def test_a_missing_checkpoint_is_refused_with_its_neighbours(
+    checkpoint: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = checkpoint.with_name("other.ckpt")
+    said = refusal(capsys, "test", *TINY, f"--ckpt_path={missing}")
+    assert said.startswith(f"ckpt_path='{missing}': there is no such file; its folder holds {checkpoint.name}")
+    assert not list(workplace.iterdir())
+    assert refusal(capsys, "test", *TINY, "--ckpt_path=nowhere/x.ckpt").startswith(
+        "ckpt_path='nowhere/x.ckpt': there is no such file ("
+    )
+
+
+def test_from_python_a_wrong_request_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="valid are fixed, global, layer, channel, neuron; did you mean 'neur"):
+        main(["fit", *TINY, "--model.scope=neurons"])
+
+
+def test_a_traceback_is_shown_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAAF_TRACEBACK", "1")
+    monkeypatch.setattr(sys, "argv", ["laaf", "fit", *TINY, "--model.scope=neurons"])
+    with pytest.raises(ConfigurationError, match="neurons") as raised:
+        cli()
+    assert raised.value.__cause__ is not None
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(self: FunctionRegressor, batch: object) -> torch.Tensor:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(FunctionRegressor, "loss", defect)
+    monkeypatch.setattr(sys, "argv", ["laaf", "fit", *QUIET, *TINY])
+    with pytest.raises(ValueError, match="a defect") as raised:
+        cli()
+    assert not isinstance(raised.value, ConfigurationError)
+
+
+def test_a_defect_in_a_constructor_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(self: FunctionRegressor) -> torch.nn.Module:
+        raise TypeError("a defect")
+
+    monkeypatch.setattr(FunctionRegressor, "build_network", defect)
+    monkeypatch.setattr(sys, "argv", ["laaf", "fit", *QUIET, *TINY])
+    with pytest.raises(ValueError, match="a defect"):
+        cli()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("mat1 and mat2"), TypeError("x"), KeyError("x"), ValueError("x"), OSError("no source")]
+)
+def test_errors_of_the_code_are_no_wrong_requests(error: Exception) -> None:
+    assert as_wrong_request(error) is None
+
+
+def test_an_error_about_a_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        (tmp_path / "x").read_text()
+    assert str(as_wrong_request(raised.value)) == f"{tmp_path / 'x'}: No such file or directory"
+
+
+@pytest.mark.slow
+def test_a_failed_run_does_not_stop_the_next(capsys: pytest.CaptureFixture[str]) -> None:
+    refusal(capsys, "fit", *FASHION, "--data.download=false")
+    first = laaf("fit", *TINY)
+    refusal(capsys, "fit", *TINY, "--model.n=0")
+    assert folder_of(laaf("fit", *TINY)) != folder_of(first)

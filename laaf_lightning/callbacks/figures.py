@@ -81,9 +81,9 @@ class FigureCallback(Callback):
 
     def _draw(self, trainer: Trainer, module: LightningModule, *, show: bool = True, save: bool = False) -> None:
         """Collect the data on all ranks (they may need each other), draw and write on rank zero."""
-        if not callable(getattr(module, "figure_data", None)) or getattr(trainer, "fast_dev_run", False):
+        if not callable(getattr(module, "figure_data", None)) or not trainer.loggers or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        log_dir = trainer.log_dir if save and trainer.loggers else None  # a broadcast: on all ranks
+        log_dir = trainer.log_dir if save else None  # a broadcast: on all ranks
         with _warning_instead_of_error(f"figure_data() of {type(module).__name__}"):
             data = _figure_data(module)
             if not trainer.is_global_zero:

@@ -33,9 +33,11 @@ def drawing_module(base: Any = LightningModule) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.network = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 1))
-            self.network[1].eval()  # as a frozen part is: it must stay as it is
             self.extra_dropout = nn.Dropout(0.5)
             self.asked: list[tuple[int, bool, bool]] = []
+
+        def on_train_start(self) -> None:
+            self.network[1].eval()  # as a frozen part is: it must stay as it is
 
         def training_step(self, batch: Tensor) -> Tensor:
             loss: Tensor = self.extra_dropout(self.network(batch) - batch.sum(dim=1, keepdim=True)).square().mean()
@@ -77,7 +79,7 @@ def files_of_two_ranks() -> dict[str, Any]:
     folder = Path(tempfile.gettempdir()) / f"figures-of-two-ranks-{os.environ['MASTER_PORT']}"
     logger = TensorBoardLogger(folder, name="run", version=0)
     model = drawing_module()
-    trainer = two_rank_trainer(max_epochs=2, logger=logger, callbacks=[FigureCallback()], num_sanity_val_steps=0)
+    trainer = two_rank_trainer(max_epochs=2, logger=logger, callbacks=[FigureCallback()], log_every_n_steps=1)
     trainer.fit(model)
     trainer.strategy.barrier()
     files = sorted(path.name for path in (folder / "run" / "version_0").rglob("*.png"))

@@ -33,7 +33,8 @@ class SlopeRecovery(Callback):
 
     Logged, at every `log_every_n_steps` optimiser steps: ``slope/<layer>/mean``, and for layers with several slopes
     ``/std`` (population), ``/lower`` and ``/upper`` (mean ∓ std), all of n·a after the step; ``slope_recovery`` (S of
-    these slopes) and ``slope_recovery_objective`` (the step's own loss + W_a·S, averaged over ranks).
+    these slopes) and, with automatic optimisation, ``slope_recovery_objective`` (the step's own loss + W_a·S, averaged
+    over ranks).
 
     A module that has ``constant_network_loss(batch) -> Tensor | None`` gets the assumption of Theorem 2.1 checked on
     the first batch of a new run; on several ranks its numbers are averages over ranks (see `measure_assumption`).

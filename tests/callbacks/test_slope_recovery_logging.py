@@ -125,11 +125,12 @@ class TwoOptimizers(PlainModule):
         super().__init__()
         self.automatic_optimization = False
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         for optimizer in self.optimizers():  # type: ignore[union-attr]
             optimizer.zero_grad()
             self.manual_backward(self.loss(batch))
             optimizer.step()
+        return self.loss(batch)  # which need not be on every rank, nor be what was minimised
 
     def configure_optimizers(self) -> Any:
         first, *_, last = self.net.children()

@@ -95,17 +95,18 @@ def test_unknown_network_is_refused(network: str, sentence: str) -> None:
 
 
 def test_channels_last_computes_the_same_in_its_memory_format() -> None:
-    plain, model = small_classifier(scope="channel"), small_classifier(scope="channel", channels_last=True)
-    seen: list[bool] = []
+    settings: dict[str, Any] = {"scope": "channel", "in_channels": 3}
+    plain, model = small_classifier(**settings), small_classifier(**settings, channels_last=True)
+    seen: list[Tensor] = []
     assert isinstance(model.network, nn.Sequential)
-    model.network[1].register_forward_hook(
-        lambda _module, _inputs, output: seen.append(output.is_contiguous(memory_format=torch.channels_last))
-    )
-    batch = image_batches(1)[0]
+    model.network.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+    model.network[1].register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    batch = torch.rand(4, 3, 6, 6), torch.tensor([0, 1, 2, 0])
     torch.testing.assert_close(model.loss(batch), plain.loss(batch))
-    assert seen == [True]
     weight = next(p for p in model.parameters() if p.dim() == 4)
-    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert len(seen) == 2
+    for tensor in (*seen, weight):
+        assert tensor.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_prediction_is_the_probabilities_with_or_without_labels() -> None:

@@ -34,6 +34,12 @@ def test_values_that_are_not_finite_are_passed_over() -> None:
     assert value.item() == pytest.approx(1.0, abs=1e-9)
 
 
+def test_search_that_leaves_the_domain_does_not_lose_what_the_scan_found() -> None:
+    value = smallest_value(torch.sqrt, number(-1.0), number(2.1))
+    step = 3 * 3.1 / 128
+    assert 0 <= value.item() <= step**0.5
+
+
 def test_equal_ends_still_leave_room_to_search() -> None:
     assert smallest_value(lambda c: (c - 0.7) ** 2, number(0.0), number(0.0)).item() == pytest.approx(0, abs=1e-12)
 

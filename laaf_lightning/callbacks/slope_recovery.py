@@ -6,6 +6,7 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_info
+from torch import Tensor
 
 from laaf_lightning.activations import Operator, Reduction, adaptive_sites, check_reduction, resolve_operator
 from laaf_lightning.callbacks.assumption import TheoremAssumption, measure_assumption
@@ -82,7 +83,6 @@ class SlopeRecovery(Callback):
         self._recovery: WeightedRecovery | None = None
         self._slope_log: SlopeLog | None = None
         self._term: LossTerm | None = None
-        self._awaits_first_batch = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(weight={self.weight}, operator={self.operator!r}, reduction={self.reduction!r})"
@@ -113,7 +113,7 @@ class SlopeRecovery(Callback):
         if trainer.global_step == 0:
             self.assumption = None
             if self._recovery is not None and self._term is not None:
-                self._awaits_first_batch = self._recovery.keeps_next_objective = True
+                self._recovery.keeps_next_objective = True
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Set the weight of this optimiser step."""
@@ -126,9 +126,10 @@ class SlopeRecovery(Callback):
         """Check the theorem's assumption once; log at log steps, and check there that S is usable."""
         if self._recovery is None or self._slope_log is None:
             return
-        if self._awaits_first_batch:
-            self._awaits_first_batch = self._recovery.keeps_next_objective = False
-            self._check_assumption(trainer, pl_module, batch, self._recovery)
+        self._recovery.keeps_next_objective = False  # the first batch may have had no loss
+        if self._recovery.kept_objective is not None:
+            objective, self._recovery.kept_objective = self._recovery.kept_objective, None
+            self._check_assumption(trainer, pl_module, batch, objective, self._recovery)
         if self._slope_log.is_due(trainer):
             self._slope_log.write(trainer, self._recovery.checked_value(), outputs)
 
@@ -158,12 +159,9 @@ class SlopeRecovery(Callback):
             self.assumption = TheoremAssumption(**checkpoint[_CHECKPOINT_KEY]["assumption"])
 
     def _check_assumption(
-        self, trainer: Trainer, module: LightningModule, batch: Any, recovery: WeightedRecovery
+        self, trainer: Trainer, module: LightningModule, batch: Any, objective: Tensor, recovery: WeightedRecovery
     ) -> None:
         """Compare the first step's objective with the best constant network's, and record what came out."""
-        objective, recovery.kept_objective = recovery.kept_objective, None
-        if objective is None:
-            return
         at_zero = recovery.weight * recovery.at_zero() if recovery.weight else 0.0
         self.assumption = measure_assumption(trainer, module, batch, objective, at_zero)
         if self.assumption is not None:
@@ -177,4 +175,3 @@ class SlopeRecovery(Callback):
             self._term.remove()
         unwrap_training_step(module)
         self._term = self._recovery = self._slope_log = None
-        self._awaits_first_batch = False

@@ -99,6 +99,19 @@ def test_a_module_that_cannot_tell_is_asked_once_and_nothing_is_recorded(tmp_pat
     assert "theorem" not in next(tmp_path.rglob("metrics.csv")).read_text()
 
 
+@pytest.mark.filterwarnings("ignore:`training_step` returned `None`:UserWarning")  # meant here
+def test_a_first_batch_without_a_loss_gives_no_numbers_and_neither_does_a_later_one() -> None:
+    class SkipsTheFirst(KnowsItsConstant):
+        def training_step(self, batch: Batch, batch_idx: int) -> Any:
+            return self.loss(batch) if batch_idx else None
+
+    module = adapted(SkipsTheFirst())
+    callback = laaf.SlopeRecovery()
+    quiet_trainer(callback).fit(module, Batches(BATCHES))
+    assert module.asked_with == []
+    assert callback.assumption is None
+
+
 def test_a_module_without_the_method_is_left_alone() -> None:
     callback = laaf.SlopeRecovery()
     quiet_trainer(callback).fit(adapted(PlainModule()), Batches(BATCHES))

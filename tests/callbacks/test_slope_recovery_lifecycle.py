@@ -87,10 +87,15 @@ def keeps_interrupt_handler() -> Iterator[None]:
 
 def test_the_step_is_the_classs_own_again_after_fit() -> None:
     module = adapted(PlainModule())
-    during: list[list[str]] = []
-    probe = Probe(1, lambda fitted: during.append(traces(fitted)))
-    quiet_trainer(laaf.SlopeRecovery(), probe).fit(module, Batches(BATCHES))
-    assert during == [["training_step"]]
+    seen: list[list[str]] = []
+
+    class SeesTheEnd(Callback):
+        def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+            seen.append(traces(pl_module))
+
+    probe = Probe(1, lambda fitted: seen.append(traces(fitted)))
+    quiet_trainer(laaf.SlopeRecovery(), probe, SeesTheEnd()).fit(module, Batches(BATCHES))
+    assert seen == [["training_step"], []]
     assert traces(module) == []
     assert module.training_step == types.MethodType(PlainModule.training_step, module)
 
@@ -199,6 +204,15 @@ def test_a_copy_made_during_fit_trains_itself_with_its_own_fits_term_only(name: 
     plain_loop(twin, BATCHES, lambda loss, step: loss + (weight or 0.0) * oracle_recovery(twin))
     assert_equal_parameters(module, twin)
     assert all(torch.equal(value, kept[key]) for key, value in original.state_dict().items())
+
+
+def test_a_copys_wrapper_is_off_from_the_start_of_its_own_fit_also_at_weight_zero() -> None:
+    module = copied_during_fit(copy.deepcopy, adapted(PlainModule()))
+    assert traces(module) == ["training_step"]
+    seen: list[list[str]] = []
+    probe = Probe(0, lambda fitted: seen.append(traces(fitted)))
+    quiet_trainer(laaf.SlopeRecovery(0), probe).fit(module, Batches(BATCHES))
+    assert seen == [[]]
 
 
 def test_a_deep_copy_with_a_step_on_the_instance_trains_itself_by_that_step() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from laaf_lightning import Burgers, named_slopes
 from laaf_lightning.cli import LAAFCommandLine
 from laaf_lightning.data.root import ROOT_VARIABLE
 from tests.cli.command import CONFIGS, checkpoint_of, folder_of, laaf, scalars
+from tests.data.published import WRITERS
 
 pytestmark = pytest.mark.slow
 
@@ -36,56 +36,65 @@ class Expected:
     arguments: tuple[str, ...] = ()
 
 
+SETS = ("--data.verify=false", "--data.download=false")
+FEW = (*SETS, "--data.batch_size=8")  # a ResNet takes seconds a batch of 64
+GREY, COLOUR = ((64, 1, 28, 28), (64,)), ((8, 3, 32, 32), (8,))
 EXPECTED = {
     "burgers": Expected(((10_000, 2), (400, 2), (400, 1)), 6, 10, "Adam", 8e-4, (2000, -1)),
     "discontinuous": Expected(((300, 1), (300, 1)), 4, 10, "Adam", 2e-4, (15_000, -1)),
     "semeion": Expected(((64, 1, 16, 16), (64,)), 3, 1, "SGD", 0.01, (-1, 50)),
-    "fashion_mnist": Expected(
-        ((64, 1, 28, 28), (64,)), 3, 1, "SGD", 0.01, (-1, 50), ("--data.verify=false", "--data.download=false")
-    ),
+    "mnist": Expected(GREY, 3, 1, "SGD", 0.01, (-1, 50), SETS),
+    "kmnist": Expected(GREY, 3, 1, "SGD", 0.01, (-1, 50), SETS),
+    "fashion_mnist": Expected(GREY, 3, 1, "SGD", 0.01, (-1, 50), SETS),
+    "cifar10": Expected(COLOUR, 17, 1, "SGD", 0.01, (-1, 50), FEW),
+    "cifar100": Expected(COLOUR, 17, 1, "SGD", 0.01, (-1, 50), FEW),
+    "svhn": Expected(COLOUR, 17, 1, "SGD", 0.01, (-1, 50), FEW),
 }
+OVERLAY = "augmented"
+ALONE = [path.stem for path in sorted(CONFIGS.glob("*.yaml")) if path.stem != OVERLAY]
+CASES: list[tuple[str, ...]] = [(name,) for name in ALONE]
+CASES += [(name, OVERLAY) for name in ALONE if EXPECTED[name].optimizer == "SGD"]
 
 
 @dataclass(frozen=True)
 class Job:
     """A configuration's run of three steps, and the folder in which it ran."""
 
-    name: str
+    configs: tuple[str, ...]
     run: LAAFCommandLine
     folder: Path
     machine: Path
+
+    @property
+    def name(self) -> str:
+        return self.configs[0]
+
+    @property
+    def is_augmented(self) -> bool:
+        return OVERLAY in self.configs
+
+    @property
+    def arguments(self) -> list[str]:
+        return [f"--config={CONFIGS / name}.yaml" for name in self.configs]
 
     @property
     def expected(self) -> Expected:
         return EXPECTED[self.name]
 
 
-def write_tiny_fashion(root: Path) -> None:
-    """Write 200 training and 20 test images in the exact format of the published files."""
-    raw = root / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    random = np.random.default_rng(0)
-    for part, count in (("train", 200), ("t10k", 20)):
-        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = (np.arange(count) % 10).astype(np.uint8)
-        for kind, values in (("images-idx3", images), ("labels-idx1", labels)):
-            header = bytes((0, 0, 8, values.ndim)) + np.array(values.shape, ">u4").tobytes()
-            (raw / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + values.tobytes(), 1))
-
-
-@pytest.fixture(scope="module", params=sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.fixture(scope="module", params=CASES, ids="+".join)
 def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    name, folder = request.param.stem, tmp_path_factory.mktemp("machine")
-    write_tiny_fashion(folder / "sets")
-    (folder / "work").mkdir()
+    job = Job(request.param, cast("LAAFCommandLine", None), Path(), tmp_path_factory.mktemp("machine"))
+    if job.name in WRITERS:
+        WRITERS[job.name](job.machine / "sets", (300, 20))
+    (job.machine / "work").mkdir()
     quick = (f"--trainer.max_steps={STEPS}", "--trainer.log_every_n_steps=1", "--trainer.check_val_every_n_epoch=1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ROOT_VARIABLE, str(folder / "sets"))
-        patch.chdir(folder / "work")
-        arguments = (*quick, "--trainer.limit_val_batches=0", *EXPECTED[name].arguments)
-        run = laaf("fit", f"--config={request.param}", *arguments)
-        assert folder_of(run).parts[:2] == ("runs", name)
-        return Job(name, run, folder / "work" / folder_of(run), folder)
+        patch.setenv(ROOT_VARIABLE, str(job.machine / "sets"))
+        patch.chdir(job.machine / "work")
+        run = laaf("fit", *job.arguments, *quick, "--trainer.limit_val_batches=0", *job.expected.arguments)
+        assert folder_of(run).parts[:2] == ("runs", job.name)
+        return replace(job, run=run, folder=job.machine / "work" / folder_of(run))
 
 
 def test_its_batch_has_the_papers_size(job: Job) -> None:
@@ -99,8 +108,9 @@ def test_it_states_the_papers_settings(job: Job) -> None:
     assert type(optimizer).__name__ == job.expected.optimizer
     # MultiStepLR and the constant rate alike: nothing has fallen after three steps.
     assert {group["lr"] for group in optimizer.param_groups} == {job.expected.lr}
-    config = job.run.parser.parse_args(["fit", f"--config={CONFIGS / job.name}.yaml"]).fit
-    assert (config.trainer.max_steps, config.trainer.max_epochs) == job.expected.limits
+    config = job.run.parser.parse_args(["fit", *job.arguments]).fit
+    limits = (-1, 200) if job.is_augmented else job.expected.limits
+    assert (config.trainer.max_steps, config.trainer.max_epochs) == limits
     assert (config.model.init_args.scope, config.model.init_args.n) == ("layer", job.expected.n)
     assert config.slope_recovery.weight == 1.0
     assert (config.slope_recovery.operator, config.slope_recovery.reduction) == ("exp", "mean")
@@ -108,7 +118,9 @@ def test_it_states_the_papers_settings(job: Job) -> None:
         assert optimizer.param_groups[0]["momentum"] == 0.9
         assert optimizer.param_groups[0]["weight_decay"] == 0
         scheduler: Any = job.run.trainer.lr_scheduler_configs[0].scheduler
-        assert (list(scheduler.milestones), scheduler.gamma) == ([9], 0.1)
+        assert (list(scheduler.milestones), scheduler.gamma) == ([9, 99] if job.is_augmented else [9], 0.1)
+        assert config.epoch_train_loss.enabled
+        assert config.data.init_args.batch_size == 64
 
 
 def test_its_slopes_move_and_are_logged_as_they_are(job: Job) -> None:
@@ -137,8 +149,31 @@ def test_its_facts_and_problem_are_shared_by_model_and_data(job: Job) -> None:
     if job.name == "burgers":
         assert model.problem == data.problem == Burgers()
     if job.expected.optimizer == "SGD":
-        assert (model.num_classes, model.in_channels) == (10, 1)
+        assert (model.num_classes, model.in_channels) == (data.num_classes, job.expected.shapes[0][1])
         assert model.image_size == data.image_size == job.expected.shapes[0][-1]
+        assert model.num_classes == (100 if job.name == "cifar100" else 10)
+
+
+def test_its_images_are_augmented_and_normalised_as_the_paper_has_it(job: Job) -> None:
+    if job.expected.optimizer != "SGD":
+        return
+    data = job.run.datamodule
+    assert data.augment == job.is_augmented
+    training, test = data.train_dataloader(), next(iter(data.test_dataloader()))[0]
+    training.set_epoch(0)
+    images, again = (next(iter(training))[0] for _ in range(2))
+    assert torch.equal(images, again)
+    plain = training.data.images[training.order()[: len(images)]].float() / 255
+    normalized = job.configs == ("cifar10", OVERLAY)
+    assert (test.min() < 0) == normalized
+    assert torch.equal(images, plain) == (not job.is_augmented)
+
+
+def test_an_image_job_ends_with_a_test(job: Job) -> None:
+    tested = "test/accuracy" in scalars(job.folder)
+    assert tested == (job.expected.optimizer == "SGD")
+    drawn = {file.stem for file in (job.folder / "figures").glob("*.png")}
+    assert ("classification_confusion" in drawn) == tested
 
 
 def test_a_pdes_solution_is_drawn(job: Job) -> None:

@@ -19,7 +19,12 @@ from laaf_lightning.cli.wrong_request import as_wrong_request
 from laaf_lightning.errors import ConfigurationError
 
 _LINKED_FACTS = ("num_classes", "in_channels", "image_size")
-_KNOWN_METRICS = {"relative_l2": "relative L2 error {:.4g}", "accuracy": "accuracy {:.2%}"}
+_KNOWN_METRICS = {
+    "test/relative_l2": "relative L2 error {:.4g}",
+    "test/accuracy": "test accuracy {:.2%}",
+    "val/relative_l2": "relative L2 error {:.4g}",
+    "val/accuracy": "validation accuracy {:.2%}",
+}
 
 
 class LAAFCommandLine(LightningCLI):
@@ -72,10 +77,13 @@ class LAAFCommandLine(LightningCLI):
         Args:
             parser: the parser of one subcommand.
         """
-        from laaf_lightning.callbacks import FigureCallback, SlopeRecovery  # noqa: PLC0415  # only to be parsed for
+        from laaf_lightning.callbacks import EpochTrainLoss, FigureCallback, SlopeRecovery  # noqa: PLC0415  # to parse for
 
         parser.add_lightning_class_args(SlopeRecovery, "slope_recovery")
         parser.add_lightning_class_args(FigureCallback, "figures")
+        parser.add_lightning_class_args(EpochTrainLoss, "epoch_train_loss")
+        parser.set_defaults({"epoch_train_loss.enabled": False})
+        parser.add_argument("--test_after_fit", type=bool, default=False, help="Whether fit ends with a test.")
         parser.link_arguments("model.init_args.problem", "data.init_args.problem")
         for fact in _LINKED_FACTS:
             parser.link_arguments(f"data.{fact}", f"model.init_args.{fact}", apply_on="instantiate")
@@ -134,6 +142,8 @@ class LAAFCommandLine(LightningCLI):
         stale = self._last_validation.step != steps and any(self.trainer.num_val_batches)
         if stale and isinstance(self.model, AdaptiveModule):
             self.trainer.validate(self.model, self.datamodule, verbose=False)
+        if self.config[self.subcommand].test_after_fit:
+            self.trainer.test(self.model, self.datamodule, verbose=False)
         self._say_outcome(f" after {steps} optimiser steps")
 
     def after_validate(self) -> None:
@@ -164,12 +174,7 @@ class _LastValidation(Callback):
 def _outcome(trainer: Trainer) -> str:
     """Write the metrics that matter, or else the first few of a foreign module."""
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    known = [
-        text.format(metrics[f"{stage}/{name}"])
-        for stage in ("test", "val")
-        for name, text in _KNOWN_METRICS.items()
-        if f"{stage}/{name}" in metrics
-    ]
+    known = [text.format(metrics[name]) for name, text in _KNOWN_METRICS.items() if name in metrics]
     if not known and "train/loss" in metrics:
         known = [f"last logged training loss {metrics['train/loss']:.4g}"]
     others = [f"{name} {value:.4g}" for name, value in metrics.items() if not name.startswith("slope")]

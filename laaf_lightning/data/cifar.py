@@ -106,10 +106,10 @@ class _CIFARDataModule(PublishedImageDataModule):
 
 
 class CIFAR10DataModule(_CIFARDataModule):
-    """CIFAR-10: colour images of ten kinds of animals and vehicles (Krizhevsky 2009, Learning multiple layers …).
+    """CIFAR-10: colour images of ten kinds of animals and vehicles (Krizhevsky 2009, Learning multiple layers of features from tiny images).
 
     Files are looked for in ``<root>/cifar-10-batches-py``. Augmented, images are normalised as the paper's code does.
-    The settings are those of ``PublishedImageDataModule``.
+    The settings are those of ``ImageDataModule``.
 
     Example:
         >>> CIFAR10DataModule.num_classes, CIFAR10DataModule.in_channels, CIFAR10DataModule.image_size
@@ -151,9 +151,9 @@ class CIFAR10DataModule(_CIFARDataModule):
 
 
 class CIFAR100DataModule(_CIFARDataModule):
-    """CIFAR-100: colour images of a hundred kinds of things (Krizhevsky 2009, Learning multiple layers …).
+    """CIFAR-100: colour images of a hundred kinds of things (Krizhevsky 2009, Learning multiple layers of features from tiny images).
 
-    Files are looked for in ``<root>/cifar-100-python``. The settings are those of ``PublishedImageDataModule``.
+    Files are looked for in ``<root>/cifar-100-python``. The settings are those of ``ImageDataModule``.
 
     Example:
         >>> CIFAR100DataModule.num_classes, len(CIFAR100DataModule.class_names)

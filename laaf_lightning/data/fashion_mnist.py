@@ -13,7 +13,7 @@ class FashionMNISTDataModule(IDXDataModule):
     """Fashion-MNIST: grey 28 × 28 images of ten kinds of clothes (Xiao, Rasul & Vollgraf 2017, arXiv 1708.07747).
 
     Files are looked for in ``<root>/FashionMNIST/raw``, plain or as ``.gz``, and are fetched if they are missing
-    or damaged. The settings are those of ``PublishedImageDataModule``.
+    or damaged. The settings are those of ``ImageDataModule``.
 
     Example:
         >>> FashionMNISTDataModule.num_classes, FashionMNISTDataModule.image_size

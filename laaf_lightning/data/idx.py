@@ -35,7 +35,7 @@ class IDXDataModule(PublishedImageDataModule):
     are published, ``archive_md5`` instead of ``md5``: then a packed file is checked when it is downloaded, and a
     manifest of the contents' SHA-256 is written beside it.
 
-    The settings are those of ``PublishedImageDataModule``.
+    The settings are those of ``ImageDataModule``.
     """
 
     in_channels: ClassVar[int] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
 
@@ -49,6 +50,8 @@ class ImageDataModule(LightningDataModule, ABC):
         on_device: keep the images on the accelerator; false for sets that do not fit there. No effect with workers.
         train_size: use so many of the training images, drawn with the seed; None for all.
         test_size: the same of the test images.
+        mirrors: addresses tried before the published ones, as URLs (``file://`` too) of folders that hold what is
+            published.
 
     Raises:
         ConfigurationError: if a setting is out of its range.
@@ -76,6 +79,7 @@ class ImageDataModule(LightningDataModule, ABC):
         on_device: bool = True,
         train_size: int | None = None,
         test_size: int | None = None,
+        mirrors: Sequence[str] = (),
     ) -> None:
         super().__init__()
         for name, value, least in (("batch_size", batch_size, 1), ("seed", seed, 0), ("num_workers", num_workers, 0)):
@@ -89,7 +93,7 @@ class ImageDataModule(LightningDataModule, ABC):
         self.batch_size, self.num_workers, self.on_device = batch_size, num_workers, on_device
         self.augment, self.normalize, self.seed = augment, normalize, seed
         self.val_split, self.train_size, self.test_size = val_split, train_size, test_size
-        self.verify, self.download = verify, download
+        self.verify, self.download, self.mirrors = verify, download, tuple(mirrors)
         self._train: LabeledImages | None = None
         self._val: LabeledImages | None = None
         self._test: LabeledImages | None = None

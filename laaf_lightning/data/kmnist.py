@@ -14,7 +14,7 @@ class KMNISTDataModule(IDXDataModule):
 
     Files are looked for in ``<root>/KMNIST/raw``, plain or as ``.gz``, and are fetched if they are missing or damaged.
     Only the checksums of the packed files are published: they are compared when a file is downloaded, and a manifest of
-    the contents' SHA-256 is written beside it for later runs. The settings are those of ``PublishedImageDataModule``.
+    the contents' SHA-256 is written beside it for later runs. The settings are those of ``ImageDataModule``.
 
     Example:
         >>> KMNISTDataModule.class_names[:3]

@@ -13,7 +13,7 @@ class MNISTDataModule(IDXDataModule):
     """MNIST: grey 28 × 28 images of handwritten digits (LeCun, Bottou, Bengio & Haffner, Proc. IEEE 86, 1998).
 
     Files are looked for in ``<root>/MNIST/raw``, plain or as ``.gz``, and are fetched if they are missing or damaged.
-    The settings are those of ``PublishedImageDataModule``.
+    The settings are those of ``ImageDataModule``.
 
     Example:
         >>> MNISTDataModule.num_classes, MNISTDataModule.image_size

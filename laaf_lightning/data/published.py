@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pytorch_lightning.utilities import rank_zero_info
 
@@ -21,21 +22,7 @@ class PublishedImageDataModule(ImageDataModule):
     A subclass states the facts of ``ImageDataModule``, ``folder``, ``files``, ``addresses`` (of folders that hold what
     is fetched) and ``md5`` (of the uncompressed contents, by file name), and has ``check``, ``fetch`` and ``read``.
 
-    Args:
-        root: folder of the data sets; by default the environment variable LAAF_DATA_ROOT, else ``data``.
-        batch_size: images per batch and process.
-        augment: whether training images are augmented, as for ``ImageDataModule``.
-        seed: of order, augmentation and every choice of images; at least 0.
-        val_split: training images set apart for validation: a fraction below 1 (float) or a count (int); 0 is none.
-        normalize: ``"auto"`` for the paper's rule, true or false, as for ``ImageDataModule``.
-        verify: compare contents with the published checksums; false accepts other files of the same format.
-        download: fetch files that are missing or damaged.
-        num_workers: processes that gather batches ahead; 0 gathers in the main process.
-        on_device: keep the images on the accelerator.
-        train_size: use so many of the training images; None for all.
-        test_size: the same of the test images.
-        mirrors: addresses tried before the published ones, as URLs (``file://`` too) of folders that hold what is
-            published.
+    The settings are those of ``ImageDataModule``.
     """
 
     folder: ClassVar[str]
@@ -43,38 +30,10 @@ class PublishedImageDataModule(ImageDataModule):
     addresses: ClassVar[tuple[str, ...]]
     md5: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(
-        self,
-        root: str | None = None,
-        batch_size: int = 64,
-        augment: bool = False,
-        seed: int = 0,
-        val_split: int | float = 0,
-        normalize: Literal["auto"] | bool = "auto",
-        verify: bool = True,
-        download: bool = True,
-        num_workers: int = 0,
-        on_device: bool = True,
-        train_size: int | None = None,
-        test_size: int | None = None,
-        mirrors: Sequence[str] = (),
-    ) -> None:
-        super().__init__(
-            root=root,
-            batch_size=batch_size,
-            augment=augment,
-            seed=seed,
-            val_split=val_split,
-            normalize=normalize,
-            verify=verify,
-            download=download,
-            num_workers=num_workers,
-            on_device=on_device,
-            train_size=train_size,
-            test_size=test_size,
-        )
-        self.mirrors = tuple(mirrors)
-        self._checked: dict[Path, Any] = {}
+    @cached_property
+    def _checked(self) -> dict[Path, Any]:
+        """What this process has read and checked, and not yet used."""
+        return {}
 
     def find(self, folder: Path, name: str) -> Path | None:
         """Look for a file of the set.

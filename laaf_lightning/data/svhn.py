@@ -16,7 +16,7 @@ from laaf_lightning.data.published import PublishedImageDataModule
 class SVHNDataModule(PublishedImageDataModule):
     """SVHN, cropped digits: colour images of 32 × 32 pixels (Netzer et al., NIPS workshop 2011); digit 0 has label 0.
 
-    Files are looked for in ``<root>/SVHN``. The settings are those of ``PublishedImageDataModule``.
+    Files are looked for in ``<root>/SVHN``. The settings are those of ``ImageDataModule``.
 
     Example:
         >>> SVHNDataModule.num_classes, SVHNDataModule.in_channels, SVHNDataModule.image_size

@@ -64,19 +64,20 @@ def with_warm_up(steps: int) -> dict[str, list[str]]:
     return METHODS | {f"{name}, S (mean) for {steps} steps": row for name, row in rows.items()}
 
 
+KEPT = ("val/relative_l2", "epoch_train_loss", "test/accuracy")
 JOBS: dict[str, dict[str, Any]] = {
     "burgers": {"methods": with_warm_up(100), "quick": ["--trainer.max_steps", "50"]},
     "discontinuous": {"methods": with_warm_up(2000), "quick": ["--trainer.max_steps", "1000"]},
     "semeion": {"methods": IMAGE_METHODS, "quick": ["--trainer.max_epochs", "2"]},
-    "fashion_mnist": {
-        "methods": {name: IMAGE_METHODS[name] for name in ("fixed", "L-LAAF, S (mean)")},
-        "quick": ["--trainer.max_epochs", "1", "--trainer.limit_train_batches", "20"],
-    },
+}
+JOBS |= {
+    name: {"methods": IMAGE_METHODS, "quick": ["--trainer.max_epochs", "1", "--data.train_size", "640"]}
+    for name in ("mnist", "kmnist", "fashion_mnist", "cifar10", "cifar100", "svhn")
 }
 
 
 def run(job: str, overrides: list[str], seed: int) -> dict[str, Any]:
-    """Fit once; return errors or accuracies, the final slopes and the time."""
+    """Fit once; return errors or losses and accuracy, the final slopes and the time."""
     with tempfile.TemporaryDirectory() as folder:
         args = ["fit", "--config", str(CONFIGS / f"{job}.yaml"), *overrides, "--seed_everything", str(seed)]
         args += ["--data.seed", str(seed), "--trainer.logger.init_args.save_dir", folder]
@@ -85,30 +86,27 @@ def run(job: str, overrides: list[str], seed: int) -> dict[str, Any]:
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             cli = main(args)
-            seconds = time.perf_counter() - start
-            if job in {"semeion", "fashion_mnist"}:
-                cli.trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
-        metrics = {name: float(value) for name, value in cli.trainer.callback_metrics.items()}
+        seconds = time.perf_counter() - start
         events = EventAccumulator(str(cli.trainer.log_dir))
         events.Reload()
         tags = events.Tags()["scalars"]
-        errors = events.Scalars("val/relative_l2") if "val/relative_l2" in tags else []
-        curve = {str(event.step + 1): event.value for event in errors}
-        slopes = {tag: events.Scalars(tag)[-1].value for tag in tags if tag.startswith("slope/")}
-    return {"seed": seed, "seconds": seconds, "metrics": metrics, "errors": curve, "slopes": slopes}
+    curves = {tag: {e.step + 1: e.value for e in events.Scalars(tag)} for tag in KEPT if tag in tags}
+    slopes = {tag: events.Scalars(tag)[-1].value for tag in tags if tag.startswith("slope/")}
+    return {"seed": seed, "seconds": seconds, "curves": curves, "slopes": slopes}
 
 
 def result_table(job: str, results: dict[str, list[dict[str, Any]]]) -> str:
     """Write the Markdown table: median and range over seeds."""
     steps = {"burgers": ["2000"], "discontinuous": ["2000", "8000", "15000"]}.get(job)
-    heads = [f"relative L2 at {step}" for step in steps] if steps else ["last batch's loss", "test accuracy, %"]
+    heads = [f"relative L2 at {step}" for step in steps] if steps else ["training loss", "test accuracy, %"]
     rows = []
     for method, runs in results.items():
         if steps:
-            cells = [spread([r["errors"][step] for r in runs if step in r["errors"]], "{:.3f}") for step in steps]
+            errors = [{str(step): value for step, value in r["curves"]["val/relative_l2"].items()} for r in runs]
+            cells = [spread([values[step] for values in errors if step in values], "{:.3f}") for step in steps]
         else:
-            cells = [spread([r["metrics"].get("train/loss", float("nan")) for r in runs], "{:.1e}")]
-            cells.append(spread([100 * r["metrics"]["test/accuracy"] for r in runs]))
+            cells = [spread([list(r["curves"]["epoch_train_loss"].values())[-1] for r in runs], "{:.1e}")]
+            cells.append(spread([100 * list(r["curves"]["test/accuracy"].values())[-1] for r in runs]))
         ends = [v for r in runs for tag, v in r["slopes"].items() if tag.endswith("/mean")]
         rows.append([method, str(len(runs)), *cells, f"{min(ends):.1f}–{max(ends):.1f}" if ends else "1"])
     return table(["method", "seeds", *heads, "final n·a, layer means"], rows)
@@ -120,6 +118,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", help="rows to run; all by default")
     parser.add_argument("--quick", action="store_true", help="one seed and a short run: checks that it works")
+    parser.add_argument("--augmented", action="store_true", help="image jobs with the overlay: 200 epochs")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--part", default="0/1", help="i/k: every k-th run from the i-th")
     parser.add_argument("--output", type=Path, help="file for the results, written after every run")
@@ -147,11 +146,12 @@ def run_all() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     job = JOBS[arguments.job]
     seeds = arguments.seeds[:1] if arguments.quick else arguments.seeds
-    overrides = [*arguments.overrides, *(job["quick"] if arguments.quick else [])]
+    overlay = ["--config", str(CONFIGS / "augmented.yaml")] if arguments.augmented else []
+    overrides = [*overlay, *arguments.overrides, *(job["quick"] if arguments.quick else [])]
     index, parts = (int(number) for number in arguments.part.split("/"))
     grid = [(seed, method) for seed in seeds for method in (arguments.methods or job["methods"])]
     for seed, method in grid[index::parts]:
-        results.setdefault(method, []).append(run(arguments.job, [*job["methods"][method], *overrides], seed))
+        results.setdefault(method, []).append(run(arguments.job, [*overrides, *job["methods"][method]], seed))
         if arguments.output:
             arguments.output.write_text(json.dumps(summary(arguments.job, results)))
     print(result_table(arguments.job, results))

@@ -106,7 +106,7 @@ class _CIFARDataModule(PublishedImageDataModule):
 
 
 class CIFAR10DataModule(_CIFARDataModule):
-    """CIFAR-10: colour images of ten kinds of animals and vehicles (Krizhevsky 2009, Learning multiple layers of features from tiny images).
+    """CIFAR-10: colour images of ten kinds of animals and vehicles (Krizhevsky, technical report, Toronto 2009).
 
     Files are looked for in ``<root>/cifar-10-batches-py``. Augmented, images are normalised as the paper's code does.
     The settings are those of ``ImageDataModule``.
@@ -151,7 +151,7 @@ class CIFAR10DataModule(_CIFARDataModule):
 
 
 class CIFAR100DataModule(_CIFARDataModule):
-    """CIFAR-100: colour images of a hundred kinds of things (Krizhevsky 2009, Learning multiple layers of features from tiny images).
+    """CIFAR-100: colour images of a hundred kinds of things (Krizhevsky, technical report, Toronto 2009).
 
     Files are looked for in ``<root>/cifar-100-python``. The settings are those of ``ImageDataModule``.
 

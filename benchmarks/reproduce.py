@@ -5,7 +5,7 @@
 
 Each row of a table is one `laaf fit` with overrides; each seed sets both initialisation and data. The last line is a
 JSON object with every number, the versions and the thread count. `--part 0/2` runs every second run, so that two
-processes share a job; `--merge` prints the table of the parts' files.
+processes share a job; `--merge` prints the table of the parts' files. Any other option goes to `laaf fit`.
 """
 
 from __future__ import annotations
@@ -123,8 +123,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--part", default="0/1", help="i/k: every k-th run from the i-th")
     parser.add_argument("--output", type=Path, help="file for the results, written after every run")
     parser.add_argument("--merge", type=Path, nargs="+", help="print the table of these files; run nothing")
-    parser.add_argument("overrides", nargs="*", help="further options of laaf fit, after --")
-    return parser.parse_args()
+    # Whatever is not known here is an option of laaf fit; argparse itself cannot take options as positional arguments.
+    arguments, overrides = parser.parse_known_args()
+    arguments.overrides = overrides
+    return arguments
 
 
 def summary(job: str, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def fit_classifier(make_trainer: MakeTrainer, batch_size: int) -> dict[str, Tens
         "lenet", num_classes=10, in_channels=1, image_size=16, scope="channel", optimizer=partial(SGD, lr=0.05)
     )
     trainer = make_trainer(max_steps=3, limit_val_batches=0, log_every_n_steps=1)
-    trainer.fit(model, datamodule=SemeionDataModule(batch_size=batch_size))
+    trainer.fit(model, datamodule=SemeionDataModule(batch_size=batch_size, augment=True))
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from pytorch_lightning import Callback
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
@@ -15,6 +16,7 @@ from laaf_lightning.metrics import RelativeL2Error
 from laaf_lightning.modules.namespaces import PytorchLightningModule
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, build_optimizer
 from laaf_lightning.modules.settings import save_settings
+from laaf_lightning.modules.sharding import refuse_sharding
 
 _GIVEN_FROM_PYTHON = "laaf_given_from_python"
 _HAVE_DEFAULTS = {"optimizer", "lr_scheduler"}  # without them a rebuilt module computes the same
@@ -66,6 +68,16 @@ class AdaptiveModule(PytorchLightningModule, ABC):
         if self._compiles:
             self.network.compile()
         self.metrics = self.build_metrics()
+
+    def configure_callbacks(self) -> Sequence[Callback] | Callback:
+        """Refuse what cannot train this module: the first hook that a Trainer calls.
+
+        Returns:
+            No callbacks.
+        """
+        callbacks = super().configure_callbacks()
+        refuse_sharding(self.trainer.strategy, self)
+        return callbacks
 
     @abstractmethod
     def build_network(self) -> nn.Module:

@@ -21,5 +21,5 @@ def refuse_sharding(strategy: Strategy, module: LightningModule) -> None:
     if isinstance(strategy, (FSDPStrategy, ModelParallelStrategy)):
         raise ConfigurationError(
             f"{type(strategy).__name__} cuts every parameter into shards along its first dimension, and a slope of "
-            f"scope 'layer' or 'global' has none; {type(module).__name__} fits on one device: use --trainer.strategy ddp"
+            f"scope 'layer' or 'global' has none; {type(module).__name__} fits one device: use --trainer.strategy ddp"
         )

@@ -10,7 +10,7 @@ from tests.modules.small import quiet_trainer, regression_data, small_regressor
 
 def test_a_sharding_strategy_is_refused_before_training_with_the_reason_and_the_way_out() -> None:
     trainer = quiet_trainer(strategy=ModelParallelStrategy(), max_epochs=1)
-    with pytest.raises(ConfigurationError, match=r"ModelParallelStrategy cuts .*FunctionRegressor fits one device: .*strategy ddp"):
+    with pytest.raises(ConfigurationError, match=r"ModelParallelStrategy cuts .*fits one device: .*strategy ddp"):
         trainer.fit(small_regressor(), datamodule=regression_data())
 
 

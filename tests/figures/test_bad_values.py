@@ -32,7 +32,6 @@ FILLS: dict[str, Fill] = {
     "mixed": mixed,
     "nan": lambda shape: np.full(shape, np.nan, np.float32),
     "zero": lambda shape: np.zeros(shape, np.int64),
-    "large_float32": lambda shape: np.full(shape, 3e38, np.float32),
 }
 DRAWABLES: dict[str, Callable[[Fill], Drawable]] = {
     "regression": lambda fill: RegressionData(X, fill((12,)), {"a": fill((12,)), "b": X}),

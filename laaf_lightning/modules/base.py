@@ -208,7 +208,10 @@ class AdaptiveModule(PytorchLightningModule, ABC):
 
         def averaged() -> Any:
             value = optimizer_closure()
-            return self.trainer.strategy.reduce(value, reduce_op="mean") if isinstance(value, Tensor) else value
+            if not isinstance(value, Tensor):
+                return value
+            # A copy: reduce works in place, and the value is what later hooks get as this rank's loss.
+            return self.trainer.strategy.reduce(value.clone(), reduce_op="mean")
 
         optimizer.step(closure=averaged)
 

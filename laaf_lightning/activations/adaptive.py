@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations.elementwise import Activation, resolve_activation
+from laaf_lightning.activations.state import check_state, save_n
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 Scope = Literal["fixed", "global", "layer", "channel", "neuron"]
@@ -130,8 +131,8 @@ class AdaptiveActivation(nn.Module):
             self.register_parameter("a", None)
             return
         self.a = initial_slope(self.n, expected) if slope is None else slope
-        self.register_state_dict_post_hook(_save_n)  # type: ignore[no-untyped-call]
-        self.register_load_state_dict_pre_hook(_check_n)  # type: ignore[no-untyped-call]
+        self.register_state_dict_post_hook(save_n)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(check_state)  # type: ignore[no-untyped-call]
 
     @property
     def slope(self) -> Tensor:
@@ -225,35 +226,3 @@ def _check_broadcast(slope: torch.Size, z: torch.Size) -> None:
             f"slope of shape {tuple(slope)} does not broadcast against pre-activations of shape {tuple(z)}: "
             f"each trailing size must be equal or 1; one sample has shape {tuple(z[1:])}, give shape= accordingly"
         )
-
-
-def _save_n(module: AdaptiveActivation, state_dict: dict[str, Any], prefix: str, _metadata: dict[str, Any]) -> None:
-    """Put n beside the slope, so that a checkpoint says which function it holds."""
-    # On the CPU in float32: some devices have no float64, and a checkpoint is mapped to them whole.
-    state_dict[f"{prefix}n"] = torch.tensor(module.n, dtype=torch.float32, device="cpu")
-
-
-def _check_n(
-    module: AdaptiveActivation,
-    state_dict: dict[str, Any],
-    prefix: str,
-    _metadata: dict[str, Any],
-    _strict: bool,
-    _missing_keys: list[str],
-    _unexpected_keys: list[str],
-    error_msgs: list[str],
-) -> None:
-    """Refuse a state with another n: n·a would be another function."""
-    saved = state_dict.pop(f"{prefix}n", None)
-    # Averaging checkpoints, or casting them, rounds n; that leaves the function as it was.
-    if saved is not None and not math.isclose(float(saved), module.n, rel_tol=_rounding(saved)):
-        error_msgs.append(
-            f"{prefix}n: the checkpoint has n={float(saved):.7g}, this activation has n={module.n:.7g}; "
-            f"build the model with n={float(saved):.7g}"
-        )
-
-
-def _rounding(value: Any) -> float:
-    """Return the relative error that a number kept in the dtype of `value` may have."""
-    low = isinstance(value, Tensor) and value.dtype in {torch.float16, torch.bfloat16}
-    return torch.finfo(value.dtype).eps if low else 1e-6

@@ -12,7 +12,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from laaf_lightning.callbacks.slope_statistics import tensorboard_writers
+from laaf_lightning.callbacks.tensorboard import tensorboard_writers
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable, image_of
 

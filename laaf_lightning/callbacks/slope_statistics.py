@@ -7,10 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from laaf_lightning.callbacks.tensorboard import tensorboard_writers
-
-__all__ = ["slope_statistics", "tensorboard_writers"]
-
 BAND = ("std", "lower", "upper")
 
 

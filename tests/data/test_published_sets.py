@@ -126,7 +126,7 @@ def test_facts_agree_with_torchvision(small: Small) -> None:
         assert (oracle.tgz_md5, oracle.filename) == (original.archive_md5, original.archive)
         assert f"{original.addresses[0]}{original.archive}" == oracle.url
     else:
-        assert list(original.addresses) == list(oracle.mirrors)
+        assert set(original.addresses) == set(oracle.mirrors)  # in the order of the newest torchvision
         assert {name.removesuffix(".gz") for name, _ in oracle.resources} == set(original.files)
     if small.name == "kmnist":
         assert {f"{name}.gz": value for name, value in original.archive_md5.items()} == dict(oracle.resources)

@@ -220,7 +220,7 @@ def _shape_of_shared(scope: Scope, given: tuple[int, ...] | None, slope: nn.Para
 
 def _check_broadcast(slope: torch.Size, z: torch.Size) -> None:
     """Raise unless the slope broadcasts against z without changing z's shape."""
-    fits = len(slope) <= len(z) and all(s in {1, size} for s, size in zip(reversed(slope), reversed(z), strict=False))
+    fits = len(slope) <= len(z) and all(s in {1, size} for s, size in zip(slope, z[len(z) - len(slope) :], strict=True))
     if not fits:
         raise ConfigurationError(
             f"slope of shape {tuple(slope)} does not broadcast against pre-activations of shape {tuple(z)}: "

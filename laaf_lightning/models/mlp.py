@@ -82,10 +82,11 @@ class MLP(nn.Module):
         Returns:
             Outputs, shape (..., out_features).
         """
-        # zip stops at the last hidden layer; a slice of a ModuleList would build a new module at every call.
-        for linear, activation in zip(self.linears, self.activations, strict=False):
+        # Unpacked, since a slice of a ModuleList would build a new module at every call.
+        *hidden, last = self.linears
+        for linear, activation in zip(hidden, self.activations, strict=True):
             x = activation(linear(x))
-        output: Tensor = self.linears[-1](x)
+        output: Tensor = last(x)
         return output
 
 

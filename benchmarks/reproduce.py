@@ -66,7 +66,7 @@ def with_warm_up(steps: int) -> dict[str, list[str]]:
 
 KEPT = ("val/relative_l2", "epoch_train_loss", "test/accuracy")
 JOBS: dict[str, dict[str, Any]] = {
-    "burgers": {"methods": with_warm_up(100), "quick": ["--trainer.max_steps", "50"]},
+    "burgers": {"methods": with_warm_up(100), "quick": ["--trainer.max_steps", "20"]},
     "discontinuous": {"methods": with_warm_up(2000), "quick": ["--trainer.max_steps", "1000"]},
     "semeion": {"methods": IMAGE_METHODS, "quick": ["--trainer.max_epochs", "2"]},
 }
@@ -82,7 +82,7 @@ def run(job: str, overrides: list[str], seed: int) -> dict[str, Any]:
         args = ["fit", "--config", str(CONFIGS / f"{job}.yaml"), *overrides, "--seed_everything", str(seed)]
         args += ["--data.seed", str(seed), "--trainer.logger.init_args.save_dir", folder]
         args += ["--trainer.enable_progress_bar", "false", "--trainer.enable_checkpointing", "false"]
-        args += ["--trainer.enable_model_summary", "false", "--figures.every_n_steps", "null"]
+        args += ["--trainer.enable_model_summary", "false", "--figures.every_n_steps", "null", "--figures.dpi", "30"]
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             cli = main(args)

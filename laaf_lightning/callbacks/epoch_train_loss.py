@@ -66,7 +66,8 @@ class EpochTrainLoss(Callback):
         total, count = torch.zeros((), device=module.device), 0
         with _unchanged(module):
             for batch in islice(_batches(trainer), int(trainer.num_training_batches)):
-                on_device = trainer.strategy.batch_to_device(batch)
+                prepared = module.on_before_batch_transfer(trainer.precision_plugin.convert_input(batch), 0)
+                on_device = trainer.strategy.batch_to_device(prepared)
                 with trainer.precision_plugin.forward_context():
                     loss: Tensor = module.loss(on_device)  # type: ignore[operator]
                 size = _batch_size(on_device)

@@ -96,6 +96,26 @@ def test_logs_the_mean_over_the_batches_of_training_before_and_after_every_epoch
         assert values[epoch] == pytest.approx(by_hand(network, batches), rel=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
+def test_batches_have_the_precision_of_training(precision: str) -> None:
+    model = Classifier(dropout=0.0)
+    values = fitted(model, EpochTrainLoss(), precision=precision, max_epochs=1)
+    assert values[0] == pytest.approx(by_hand(model.kept[0].float()), rel=1e-6 if precision == "64-true" else 2e-2)
+
+
+class Swapped(Classifier):
+    """Changes its batches before they are moved."""
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return batch[0], 1 - batch[1]
+
+
+def test_the_modules_own_hook_prepares_the_batch() -> None:
+    plain, swapped = Classifier(dropout=0.0), Swapped(dropout=0.0)
+    first = fitted(plain, EpochTrainLoss(), max_epochs=1)[0]
+    assert abs(fitted(swapped, EpochTrainLoss(), max_epochs=1)[0] - first) > 1e-3
+
+
 def test_training_is_bit_for_bit_the_same_with_and_without() -> None:
     states: list[tuple[dict[str, Any], Tensor]] = []
     for callback in (None, EpochTrainLoss(enabled=False), EpochTrainLoss()):

@@ -11,6 +11,7 @@ from pytorch_lightning import Trainer
 from torch import Tensor
 from torch.optim import LBFGS, SGD, Adam
 
+from laaf_lightning.callbacks import EpochTrainLoss
 from laaf_lightning.data import SemeionDataModule
 from laaf_lightning.modules import AdaptiveModule, ImageClassifier
 from tests.modules.small import burgers_data, quiet_trainer, regression_data, small_pinn, small_regressor
@@ -95,3 +96,12 @@ def uneven_shards(make_trainer: MakeTrainer = two_rank_trainer) -> float:
 
 def classifier_validation(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, float]:
     return validate_classifier(make_trainer)
+
+
+def epoch_train_loss(make_trainer: MakeTrainer = two_rank_trainer) -> float:
+    """The untrained network's loss over 100 images."""
+    torch.manual_seed(0)
+    model = ImageClassifier("lenet", num_classes=10, in_channels=1, image_size=16, optimizer=partial(SGD, lr=0.0))
+    trainer = make_trainer(max_epochs=1, limit_val_batches=0, log_every_n_steps=1, callbacks=[EpochTrainLoss()])
+    trainer.fit(model, datamodule=SemeionDataModule(batch_size=20, train_size=100))
+    return float(trainer.callback_metrics["epoch_train_loss"])

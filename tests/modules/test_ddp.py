@@ -16,7 +16,7 @@ from tests.ranks import run_on_two_ranks
 pytestmark = pytest.mark.slow
 
 FITS = ["regressor_adam", "regressor_lbfgs", "pinn_adam", "pinn_lbfgs"]
-CASES = [*FITS, "classifier_two_ranks", "uneven_shards", "classifier_validation"]
+CASES = [*FITS, "classifier_two_ranks", "uneven_shards", "classifier_validation", "epoch_train_loss"]
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +58,8 @@ def test_accuracy_loss_and_confusion_are_over_all_images(ranks: list[dict[str, A
     assert expected["images"] == 100
     for result in ranks:
         assert result["classifier_validation"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_epochs_training_loss_is_over_all_images(ranks: list[dict[str, Any]]) -> None:
+    expected = ddp_cases.epoch_train_loss(quiet_trainer)
+    assert [result["epoch_train_loss"] for result in ranks] == pytest.approx([expected] * 2, rel=1e-6)

@@ -57,7 +57,9 @@ class Augmentation:
     """What happens to the images of a set, as torchvision's transforms of one image do it.
 
     In this order: ``RandomCrop(size, padding)``, ``RandomAffine(degrees, scale=scale)`` about the centre with nearest
-    neighbours, ``RandomHorizontalFlip()``. What comes from outside the image is black.
+    neighbours, ``RandomHorizontalFlip()``. What comes from outside the image is black. For the same draws a picture is
+    that of torchvision's functions on tensors; on PIL images, whose affine rounds otherwise, about one pixel in ten
+    thousand of a rotated picture differs.
 
     Args:
         padding: pixels on every side, ≥ 0.

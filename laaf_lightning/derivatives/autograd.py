@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives.field import Field
+from laaf_lightning.derivatives.orders import Order
 
 
 class AutogradField(Field):
@@ -19,9 +20,10 @@ class AutogradField(Field):
     are right, and cost the same, under ``torch.no_grad`` and in inference mode too.
 
     Args:
-        network: maps points (N, d) to u (N, 1).
+        network: maps points (N, d) to u (N, C).
         points: shape (N, d).
         coordinates: the d names of the columns.
+        unknowns: the C names of the outputs.
 
     Example:
         >>> x = torch.tensor([[1.0], [2.0]])
@@ -29,24 +31,34 @@ class AutogradField(Field):
         [[6.0], [12.0]]
     """
 
-    def __init__(self, network: Callable[[Tensor], Tensor], points: Tensor, coordinates: Sequence[str]) -> None:
+    def __init__(
+        self,
+        network: Callable[[Tensor], Tensor],
+        points: Tensor,
+        coordinates: Sequence[str],
+        unknowns: Sequence[str] = ("u",),
+    ) -> None:
         with _recording():
             # Tensors made in inference mode cannot be differentiated: a copy can.
             self.points = (points.clone() if points.is_inference() else points.detach()).requires_grad_()
-            super().__init__(network(self.points), coordinates)
-        self._gradients: dict[tuple[int, ...], Tensor] = {}
+            super().__init__(network(self.points), coordinates, unknowns)
+        self._gradients: dict[tuple[int, Order], Tensor] = {}
 
-    def _derivative(self, order: tuple[int, ...]) -> Tensor:
+    def _derivative(self, order: Order) -> Tensor:
+        columns = [self._derivative_of(index, order) for index in range(len(self.unknowns))]
+        return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
+
+    def _derivative_of(self, index: int, order: Order) -> Tensor:
         *lower, last = order
         with _recording():
-            return self._gradient(tuple(lower))[:, last : last + 1]
+            return self._gradient(index, tuple(lower))[:, last : last + 1]
 
-    def _gradient(self, order: tuple[int, ...]) -> Tensor:
-        """Return the gradient (N, d) of the derivative by `order`."""
-        if order not in self._gradients:
-            value = self._derivative(order) if order else self.value
-            self._gradients[order] = self._differentiate(value)
-        return self._gradients[order]
+    def _gradient(self, index: int, order: Order) -> Tensor:
+        """Return the gradient (N, d) of one unknown's derivative by `order`."""
+        if (index, order) not in self._gradients:
+            value = self._derivative_of(index, order) if order else self.value[:, index : index + 1]
+            self._gradients[index, order] = self._differentiate(value)
+        return self._gradients[index, order]
 
     def _differentiate(self, value: Tensor) -> Tensor:
         if not value.requires_grad:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 from torch import Tensor, nn
@@ -73,6 +74,19 @@ class MLP(nn.Module):
         for linear in self.linears:
             _initialise(linear, init)
 
+    def layers(self) -> Iterator[nn.Module]:
+        """Return affine maps and activations in turn, from input to output.
+
+        Yields:
+            2·depth + 1 modules.
+        """
+        # Unpacked, since a slice of a ModuleList would build a new module at every call.
+        *hidden, last = self.linears
+        for linear, activation in zip(hidden, self.activations, strict=True):
+            yield linear
+            yield activation
+        yield last
+
     def forward(self, x: Tensor) -> Tensor:
         """Evaluate the network.
 
@@ -82,12 +96,9 @@ class MLP(nn.Module):
         Returns:
             Outputs, shape (..., out_features).
         """
-        # Unpacked, since a slice of a ModuleList would build a new module at every call.
-        *hidden, last = self.linears
-        for linear, activation in zip(hidden, self.activations, strict=True):
-            x = activation(linear(x))
-        output: Tensor = last(x)
-        return output
+        for layer in self.layers():
+            x = layer(x)
+        return x
 
 
 def _initialise(linear: nn.Module, init: Init) -> None:

@@ -57,7 +57,9 @@ def partitions(order: Order) -> tuple[tuple[tuple[Order, ...], int], ...]:
 
 @cache
 def splittings(order: Order) -> tuple[tuple[Order, Order, int], ...]:
-    r"""Return the terms of Leibniz' rule, :math:`\partial_\alpha(d \cdot v) = \sum \partial_\beta d \; \partial_\gamma v`.
+    r"""Return the terms of Leibniz' rule.
+
+    .. math:: \partial_\alpha (d \cdot v) = \sum_{\beta + \gamma = \alpha} \partial_\beta d \; \partial_\gamma v
 
     Args:
         order: α.

@@ -117,7 +117,7 @@ def why_not_taylor(network: nn.Module, orders: Iterable[Order]) -> str | None:
 
     Example:
         >>> why_not_taylor(nn.Sequential(nn.Linear(1, 8), nn.Mish()), [(0,)])
-        "no rule for the derivatives of Mish(): give the activation a method derivatives(z, order)"
+        'no rule for the derivatives of Mish(): give the activation a method derivatives(z, order)'
     """
     return _why_not(tuple(layers_of(network)), with_lower_orders(orders))
 
@@ -166,9 +166,9 @@ def _propagate(layers: Sequence[nn.Module], points: Tensor, orders: Sequence[Ord
     """Pass the points through the layers, features first, so that the points fill the vector lanes."""
     unit = torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
     jets: Jets = {(): points.t(), **{order: unit[:, order[0], None] for order in orders if len(order) == 1}}
-    following: list[nn.Module | None] = [*layers[1:], None]
+    following = itertools.zip_longest(layers, layers[1:])
     scaled = False
-    for layer, after in zip(layers, following, strict=True):
+    for layer, after in following:
         if isinstance(layer, nn.Linear):
             jets = _affine(layer, jets, _slope(after))
         else:

@@ -1,7 +1,18 @@
 """What is solved: equations with their conditions and known solutions, and the discontinuous function."""
 
 from laaf_lightning.problems.burgers import Burgers as Burgers
+from laaf_lightning.problems.checks import check_problem as check_problem
+from laaf_lightning.problems.checks import conflicts as conflicts
+from laaf_lightning.problems.conditions import Condition as Condition
+from laaf_lightning.problems.conditions import Dirichlet as Dirichlet
+from laaf_lightning.problems.conditions import FaceCondition as FaceCondition
+from laaf_lightning.problems.conditions import Neumann as Neumann
+from laaf_lightning.problems.conditions import Periodic as Periodic
+from laaf_lightning.problems.conditions import PointData as PointData
+from laaf_lightning.problems.conditions import Robin as Robin
 from laaf_lightning.problems.discontinuous import DOMAIN as DOMAIN
 from laaf_lightning.problems.discontinuous import discontinuous_function as discontinuous_function
+from laaf_lightning.problems.dry_run import condition_orders as condition_orders
+from laaf_lightning.problems.dry_run import residual_orders as residual_orders
 from laaf_lightning.problems.pde import PDE as PDE
-from laaf_lightning.problems.pde import Dirichlet as Dirichlet
+from laaf_lightning.problems.pde import Ansatz as Ansatz

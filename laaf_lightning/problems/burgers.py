@@ -12,7 +12,8 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems.pde import PDE, Dirichlet
+from laaf_lightning.problems.conditions import Dirichlet
+from laaf_lightning.problems.pde import PDE, Ansatz
 
 _GAUSSIAN_REACH = 6.2  # e^(−6.2²) is below float64's rounding error
 _MAX_TERMS = 4_000_000  # points times nodes at a time: 32 MB
@@ -27,6 +28,7 @@ class Burgers(PDE):
 
     Args:
         viscosity: ν > 0.
+        hard_conditions: whether u = −sin πx + t·(1 − x²)·N meets all conditions by construction.
 
     Raises:
         ConfigurationError: if the viscosity is not a finite number > 0.
@@ -39,6 +41,7 @@ class Burgers(PDE):
     """
 
     viscosity: float = 0.01 / math.pi
+    hard_conditions: bool = False
 
     coordinates: ClassVar[tuple[str, ...]] = ("x", "t")
     domain: ClassVar[Mapping[str, tuple[float, float]]] = {"x": (-1.0, 1.0), "t": (0.0, 1.0)}
@@ -63,13 +66,23 @@ class Burgers(PDE):
         """Return the initial condition and the two boundaries.
 
         Returns:
-            ``"initial"``, ``"left"`` and ``"right"``.
+            ``"initial"``, ``"left"`` and ``"right"``; none if they are hard.
         """
+        if self.hard_conditions:
+            return ()
         return (
             Dirichlet("initial", ("t", 0.0), _initial_value),
             Dirichlet("left", ("x", -1.0), _zero),
             Dirichlet("right", ("x", 1.0), _zero),
         )
+
+    def ansatz(self) -> Ansatz | None:
+        """Return the hard conditions, if asked for.
+
+        Returns:
+            g = −sin πx and d = t·(1 − x²), or None.
+        """
+        return Ansatz(_initial_value, _vanishing_at_conditions) if self.hard_conditions else None
 
     def axes(self) -> dict[str, Tensor]:
         """Return x = linspace(−1, 1, 256) and t = 0, 0.01 … 0.99.
@@ -142,3 +155,8 @@ def _initial_value(points: Tensor) -> Tensor:
 
 def _zero(points: Tensor) -> Tensor:
     return torch.zeros_like(points[:, :1])
+
+
+def _vanishing_at_conditions(points: Tensor) -> Tensor:
+    x, t = points[:, :1], points[:, 1:]
+    return t * (1 - x * x)

@@ -1,4 +1,4 @@
-"""What a partial differential equation is: coordinates, domain, residual, conditions, a known solution."""
+"""What a partial differential equation is: coordinates, domain, unknowns, residual, conditions, a known solution."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.problems.conditions import Condition
 
 
-@dataclass(frozen=True)
-class Dirichlet:
-    """Values of u on a face of the domain, as an initial or boundary condition.
+@dataclass(frozen=True, eq=False)
+class Ansatz:
+    """Hard conditions: u = g(x) + d(x)·N(x), so that some conditions hold whatever the network N is.
 
     Attributes:
-        name: what settings and errors call it, for example ``"initial"``.
-        at: the fixed coordinate and its value, for example ``("t", 0.0)``.
-        value: maps points (N, d) to the prescribed u (N, 1).
+        offset: g, which meets these conditions; maps points (N, d) to (N, C) or (N, 1), differentiable by autograd.
+        factor: d, which is zero where they hold; likewise.
     """
 
-    name: str
-    at: tuple[str, float]
-    value: Callable[[Tensor], Tensor]
+    offset: Callable[[Tensor], Tensor]
+    factor: Callable[[Tensor], Tensor]
 
 
 class PDE(ABC):
@@ -39,26 +38,57 @@ class PDE(ABC):
     Attributes:
         coordinates: names of the columns of a point, in order.
         domain: (lower, upper) of each coordinate.
+        unknowns: names of what is sought, one column each of the network's output.
     """
 
     coordinates: ClassVar[tuple[str, ...]]
     domain: ClassVar[Mapping[str, tuple[float, float]]]
+    unknowns: ClassVar[tuple[str, ...]] = ("u",)
 
     @abstractmethod
-    def residual(self, x: Mapping[str, Tensor], u: Field) -> Tensor:
+    def residual(self, x: Mapping[str, Tensor], u: Field, *args: Any, **coefficients: Any) -> Tensor:
         """Return F(x, u), zero where u solves the equation.
+
+        A subclass writes ``residual(self, x, u)``; with unknown coefficients ``residual(self, x, u, viscosity)``, one
+        argument for each name in `coefficients`.
 
         Args:
             x: coordinate name to its column, shape (N, 1).
-            u: the unknown; ``u.d("x", "x")`` is ∂²u/∂x².
+            u: the unknown; ``u.d("x", "x")`` is ∂²u/∂x². One of several is ``u["p"]``.
+            args: none.
+            coefficients: the unknown coefficients, 0-dim tensors.
 
         Returns:
-            The residual at each point, shape (N, 1).
+            The residual at each point, shape (N, 1), or (N, E) for E equations.
         """
 
     @abstractmethod
-    def conditions(self) -> Sequence[Dirichlet]:
-        """Return the initial and boundary conditions."""
+    def conditions(self) -> Sequence[Condition]:
+        """Return the initial, boundary and data conditions that the loss holds u to."""
+
+    def ansatz(self) -> Ansatz | None:
+        """Return how u is built so that further conditions hold by construction.
+
+        Returns:
+            g and d of u = g + d·N; None, the default, for u = N.
+        """
+        return None
+
+    def coefficients(self) -> Mapping[str, float]:
+        """Return the unknown coefficients of an inverse problem.
+
+        Returns:
+            Name to first guess; they become parameters of the `PINN`, and arguments of `residual`. None by default.
+        """
+        return {}
+
+    def true_coefficients(self) -> Mapping[str, float]:
+        """Return the coefficients that the data were made with, to measure the error of the learnt ones.
+
+        Returns:
+            Name to value, as far as known; none by default.
+        """
+        return {}
 
     def exact(self, points: Tensor) -> Tensor | None:
         """Return the exact or reference solution, or None if there is none.
@@ -67,7 +97,7 @@ class PDE(ABC):
             points: shape (N, d).
 
         Returns:
-            u at the points, shape (N, 1), float64, or None.
+            u at the points, shape (N, C), float64, or None.
         """
         return None
 
@@ -100,7 +130,7 @@ class PDE(ABC):
         names = self.coordinates
         return MappingProxyType({name: points[:, i : i + 1] for i, name in enumerate(names)})
 
-    def condition(self, name: str) -> Dirichlet:
+    def condition(self, name: str) -> Condition:
         """Look a condition up by name.
 
         Args:

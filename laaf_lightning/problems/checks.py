@@ -1,0 +1,149 @@
+"""Whether a problem can be sampled and solved as it is described."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+
+import torch
+from torch import Tensor
+
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.problems.conditions import Condition, Dirichlet, FaceCondition, Periodic, PointData
+from laaf_lightning.problems.pde import PDE
+
+_CORNER_POINTS = 5
+_TOLERANCE = 1e-5
+
+
+def check_problem(problem: PDE) -> None:
+    """Refuse a problem whose description contradicts itself.
+
+    Args:
+        problem: the equation with its conditions.
+
+    Raises:
+        ConfigurationError: for a coordinate without a domain, an empty or infinite domain, a coefficient that the
+            residual does not take, conditions of the same name or none at all, a condition on an unknown coordinate,
+            outside the domain or about an unknown that does not exist, and data that are not finite, outside the
+            domain or of the wrong shape.
+    """
+    kind = type(problem).__name__
+    for name in problem.coordinates:
+        if name not in problem.domain:
+            raise ConfigurationError(f"the domain of {kind} lacks the coordinate {name!r}: give its (lower, upper)")
+        lower, upper = problem.domain[name]
+        if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
+            raise ConfigurationError(
+                f"the domain of {kind} in {name!r} is ({lower}, {upper}): it must be finite, lower < upper"
+            )
+    _check_coefficients(problem)
+    conditions = problem.conditions()
+    names = [condition.name for condition in conditions]
+    if not names and problem.ansatz() is None:
+        raise ConfigurationError(f"{kind} has no conditions: at least one is needed, or an ansatz that meets them")
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"{kind} has the conditions [{', '.join(names)}]: each needs another name")
+    for condition in conditions:
+        _check_condition(problem, condition)
+
+
+def conflicts(problem: PDE) -> list[str]:
+    """Find values that disagree where two faces meet, which no continuous solution can have.
+
+    Args:
+        problem: the equation with its conditions.
+
+    Returns:
+        One sentence for each pair of Dirichlet conditions that disagree.
+    """
+    found = []
+    given = [condition for condition in problem.conditions() if isinstance(condition, Dirichlet)]
+    for one, other in itertools.combinations(given, 2):
+        if one.at[0] == other.at[0] or one.unknown != other.unknown:
+            continue
+        corner = other.place(one.place(_spread(problem), problem.coordinates), problem.coordinates)
+        values, others = one.target(corner), other.target(corner)
+        gap = (values - others).abs().flatten()
+        if gap.max() > _TOLERANCE * max(1.0, float(values.abs().max())):
+            worst = int(gap.argmax())
+            place = ", ".join(f"{name}={float(corner[worst, i]):g}" for i, name in enumerate(problem.coordinates))
+            found.append(
+                f"the conditions {one.name!r} and {other.name!r} of {type(problem).__name__} disagree at {place}: "
+                f"{float(values[worst]):g} against {float(others[worst]):g}; a network is continuous and meets neither "
+                "near that corner"
+            )
+    return found
+
+
+def _check_coefficients(problem: PDE) -> None:
+    kind = type(problem).__name__
+    arguments = inspect.signature(problem.residual).parameters
+    if any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()):
+        return
+    for name, guess in problem.coefficients().items():
+        if name not in list(arguments)[2:]:
+            raise ConfigurationError(
+                f"{kind}.coefficients() has {name!r}, which {kind}.residual does not take: write "
+                f"residual(self, x, u, {name})"
+            )
+        if not math.isfinite(guess):
+            raise ConfigurationError(f"the first guess of {name!r} in {kind} is {guess}: it must be finite")
+
+
+def _check_condition(problem: PDE, condition: Condition) -> None:
+    what = f"the condition {condition.name!r} of {type(problem).__name__}"
+    if condition.unknown is None and len(problem.unknowns) > 1:
+        raise ConfigurationError(
+            f"{what} does not say which unknown it is about: give unknown=, one of {', '.join(problem.unknowns)}"
+        )
+    if condition.unknown is not None and condition.unknown not in problem.unknowns:
+        raise ConfigurationError(unknown_choice(f"unknown of {what}", condition.unknown, problem.unknowns))
+    if isinstance(condition, FaceCondition):
+        _check_face(problem, what, *condition.at)
+    elif isinstance(condition, Periodic):
+        for position in condition.faces:
+            _check_face(problem, what, condition.coordinate, position)
+    elif isinstance(condition, PointData):
+        _check_data(problem, what, condition)
+
+
+def _check_face(problem: PDE, what: str, coordinate: str, position: float) -> None:
+    if coordinate not in problem.coordinates:
+        raise ConfigurationError(unknown_choice(f"coordinate of {what}", coordinate, problem.coordinates))
+    lower, upper = problem.domain[coordinate]
+    if not lower <= position <= upper:
+        raise ConfigurationError(f"{what} lies at {coordinate}={position}, outside the domain [{lower}, {upper}]")
+
+
+def _check_data(problem: PDE, what: str, data: PointData) -> None:
+    shapes = tuple(data.points.shape), tuple(data.values.shape)
+    count = len(data.points)
+    if count == 0 or shapes != ((count, len(problem.coordinates)), (count, 1)):
+        raise ConfigurationError(
+            f"{what} has points of shape {shapes[0]} and values of shape {shapes[1]}: expected (M, "
+            f"{len(problem.coordinates)}) and (M, 1), M >= 1"
+        )
+    for part, tensor in (("points", data.points), ("values", data.values)):
+        if not tensor.isfinite().all():
+            row = int((~tensor.isfinite()).any(dim=1).nonzero()[0])
+            raise ConfigurationError(
+                f"{what} has {part} that are not finite, the first in row {row}: {tensor[row].tolist()}"
+            )
+    for column, name in enumerate(problem.coordinates):
+        lower, upper = problem.domain[name]
+        outside = (data.points[:, column] < lower) | (data.points[:, column] > upper)
+        if outside.any():
+            row = int(outside.nonzero()[0])
+            raise ConfigurationError(
+                f"{what} has {int(outside.sum())} points outside the domain, the first in row {row}: "
+                f"{name}={float(data.points[row, column]):g} is not in [{lower}, {upper}]"
+            )
+
+
+def _spread(problem: PDE) -> Tensor:
+    """Return some points of the box, (M, d) float64."""
+    bounds = torch.tensor([problem.domain[name] for name in problem.coordinates], dtype=torch.float64)
+    steps = torch.linspace(0.0, 1.0, _CORNER_POINTS, dtype=torch.float64)
+    return bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * steps[:, None]

@@ -1,8 +1,10 @@
 """What is solved: equations with their conditions and known solutions, and the discontinuous function."""
 
+from laaf_lightning.problems.allen_cahn import AllenCahn as AllenCahn
 from laaf_lightning.problems.burgers import Burgers as Burgers
 from laaf_lightning.problems.checks import check_problem as check_problem
 from laaf_lightning.problems.checks import conflicts as conflicts
+from laaf_lightning.problems.condition_set import ConditionSet as ConditionSet
 from laaf_lightning.problems.conditions import Condition as Condition
 from laaf_lightning.problems.conditions import Dirichlet as Dirichlet
 from laaf_lightning.problems.conditions import FaceCondition as FaceCondition
@@ -14,5 +16,8 @@ from laaf_lightning.problems.discontinuous import DOMAIN as DOMAIN
 from laaf_lightning.problems.discontinuous import discontinuous_function as discontinuous_function
 from laaf_lightning.problems.dry_run import condition_orders as condition_orders
 from laaf_lightning.problems.dry_run import residual_orders as residual_orders
+from laaf_lightning.problems.heat import Heat as Heat
+from laaf_lightning.problems.helmholtz import Helmholtz as Helmholtz
+from laaf_lightning.problems.inverse_burgers import InverseBurgers as InverseBurgers
 from laaf_lightning.problems.pde import PDE as PDE
 from laaf_lightning.problems.pde import Ansatz as Ansatz

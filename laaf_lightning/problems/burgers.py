@@ -12,7 +12,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems.conditions import Dirichlet
+from laaf_lightning.problems.conditions import Dirichlet, zero
 from laaf_lightning.problems.pde import PDE, Ansatz
 
 _GAUSSIAN_REACH = 6.2  # e^(−6.2²) is below float64's rounding error
@@ -60,7 +60,7 @@ class Burgers(PDE):
         Returns:
             Shape (N, 1).
         """
-        return u.d("t") + u * u.d("x") - self.viscosity * u.d("x", "x")
+        return burgers_residual(u, self.viscosity)
 
     def conditions(self) -> Sequence[Dirichlet]:
         """Return the initial condition and the two boundaries.
@@ -72,8 +72,8 @@ class Burgers(PDE):
             return ()
         return (
             Dirichlet("initial", ("t", 0.0), _initial_value),
-            Dirichlet("left", ("x", -1.0), _zero),
-            Dirichlet("right", ("x", 1.0), _zero),
+            Dirichlet("left", ("x", -1.0), zero),
+            Dirichlet("right", ("x", 1.0), zero),
         )
 
     def ansatz(self) -> Ansatz | None:
@@ -128,6 +128,19 @@ class Burgers(PDE):
         return torch.where(t == 0, _initial_value(points), solution)
 
 
+def burgers_residual(u: Field, viscosity: float | Tensor) -> Tensor:
+    """Return u_t + u·u_x − ν·u_xx.
+
+    Args:
+        u: the unknown.
+        viscosity: ν, a number or 0-dim.
+
+    Returns:
+        Shape (N, 1).
+    """
+    return u.d("t") + u * u.d("x") - viscosity * u.d("x", "x")
+
+
 def _nodes(viscosity: float, latest: float) -> Tensor:
     """Choose equispaced nodes s = η/√(4νt) that integrate to rounding error up to the time `latest`.
 
@@ -151,10 +164,6 @@ def _nodes(viscosity: float, latest: float) -> Tensor:
 
 def _initial_value(points: Tensor) -> Tensor:
     return -torch.sin(math.pi * points[:, :1])
-
-
-def _zero(points: Tensor) -> Tensor:
-    return torch.zeros_like(points[:, :1])
 
 
 def _vanishing_at_conditions(points: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -21,9 +22,11 @@ class Condition(ABC):
     Attributes:
         name: what settings and errors call it, for example ``"initial"``.
         unknown: which of several unknowns it is about; None where there is only one.
+        pairs_points: whether u is needed at a second point for each, see `partners`.
     """
 
     name: str
+    pairs_points: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -215,6 +218,8 @@ class Periodic(Condition):
         unknown: which of several unknowns it is about; None where there is only one.
     """
 
+    pairs_points: ClassVar[bool] = True
+
     coordinate: str
     faces: tuple[float, float]
     order: int = 0
@@ -322,6 +327,18 @@ class PointData(Condition):
             Shape (M, 1).
         """
         return self._of(u).value
+
+
+def zero(points: Tensor) -> Tensor:
+    """Return the value of homogeneous conditions.
+
+    Args:
+        points: shape (N, d).
+
+    Returns:
+        Zeros, shape (N, 1).
+    """
+    return torch.zeros_like(points[:, :1])
 
 
 def _moved(points: Tensor, column: int, position: float) -> Tensor:

@@ -6,12 +6,13 @@ from laaf_lightning.derivatives.constrained import KnownFactors as KnownFactors
 from laaf_lightning.derivatives.field import ConstantField as ConstantField
 from laaf_lightning.derivatives.field import Field as Field
 from laaf_lightning.derivatives.field import RecordingField as RecordingField
+from laaf_lightning.derivatives.layers import Layered as Layered
+from laaf_lightning.derivatives.layers import layers_of as layers_of
+from laaf_lightning.derivatives.layers import why_not_taylor as why_not_taylor
 from laaf_lightning.derivatives.orders import Order as Order
 from laaf_lightning.derivatives.orders import with_lower_orders as with_lower_orders
 from laaf_lightning.derivatives.rules import Differentiable as Differentiable
 from laaf_lightning.derivatives.rules import rule_of as rule_of
 from laaf_lightning.derivatives.rules import vanishing_order as vanishing_order
-from laaf_lightning.derivatives.taylor import Layered as Layered
 from laaf_lightning.derivatives.taylor import TaylorField as TaylorField
-from laaf_lightning.derivatives.taylor import layers_of as layers_of
-from laaf_lightning.derivatives.taylor import why_not_taylor as why_not_taylor
+from laaf_lightning.derivatives.taylor import TaylorPlan as TaylorPlan

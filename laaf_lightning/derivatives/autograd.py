@@ -39,14 +39,14 @@ class AutogradField(Field):
         unknowns: Sequence[str] = ("u",),
     ) -> None:
         with _recording():
-            # Tensors made in inference mode cannot be differentiated: a copy can.
-            self.points = (points.clone() if points.is_inference() else points.detach()).requires_grad_()
+            self.points = _differentiable(points)
             super().__init__(network(self.points), coordinates, unknowns)
         self._gradients: dict[tuple[int, Order], Tensor] = {}
 
     def _derivative(self, order: Order) -> Tensor:
         columns = [self._derivative_of(index, order) for index in range(len(self.unknowns))]
-        return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
+        with _recording():
+            return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
 
     def _derivative_of(self, index: int, order: Order) -> Tensor:
         *lower, last = order
@@ -72,5 +72,15 @@ class AutogradField(Field):
 @contextmanager
 def _recording() -> Iterator[None]:
     """Record a graph even where the caller switched gradients off, as evaluation loops do."""
+    if torch.compiler.is_compiling():
+        yield  # in training: nothing to switch on, and the modes cannot be traced
+        return
     with torch.inference_mode(mode=False), torch.enable_grad():
         yield
+
+
+def _differentiable(points: Tensor) -> Tensor:
+    """Return points that derivatives can be taken by; those made in inference mode cannot, but a copy can."""
+    if torch.compiler.is_compiling():
+        return points  # which the caller made a leaf that requires a gradient: it cannot be done while tracing
+    return (points.clone() if points.is_inference() else points.detach()).requires_grad_()

@@ -21,11 +21,13 @@ class KnownFactors:
         orders: the derivatives, lower orders first.
         offset: g and its derivatives, one (N, C) or (N, 1) tensor for each order.
         factor: d and its derivatives, likewise.
+        splittings: the terms of Leibniz' rule for each order.
     """
 
     orders: tuple[Order, ...]
     offset: tuple[Tensor, ...]
     factor: tuple[Tensor, ...]
+    splittings: tuple[tuple[tuple[Order, Order, int], ...], ...]
 
     @classmethod
     def at(
@@ -62,7 +64,20 @@ class KnownFactors:
             field = AutogradField(function, points, coordinates, [str(column) for column in range(columns)])
             return tuple((field._derivative(order) if order else field.value).detach() for order in needed)
 
-        return cls(needed, table(offset), table(factor))
+        return cls(needed, table(offset), table(factor), tuple(map(splittings, needed)))
+
+    def rows(self, start: int, stop: int) -> KnownFactors:
+        """Return the tables at some of the points.
+
+        Args:
+            start: first row.
+            stop: the row after the last.
+
+        Returns:
+            The tables at stop − start points.
+        """
+        offset, factor = (tuple(part[start:stop] for part in table) for table in (self.offset, self.factor))
+        return KnownFactors(self.orders, offset, factor, self.splittings)
 
 
 class ConstrainedField(Field):
@@ -78,10 +93,13 @@ class ConstrainedField(Field):
         self._free = free
         self._offset = dict(zip(known.orders, known.offset, strict=True))
         self._factor = dict(zip(known.orders, known.factor, strict=True))
+        self._splittings = dict(zip(known.orders, known.splittings, strict=True))
 
     def _derivative(self, order: Order) -> Tensor:
+        if order not in self._offset:
+            raise self._not_asked_for(order)
         total = self._offset[order]
-        for of_factor, of_free, count in splittings(order):
+        for of_factor, of_free, count in self._splittings[order]:
             free = self._free._derivative(of_free) if of_free else self._free.value
             total = torch.addcmul(total, self._factor[of_factor], free, value=count)
         return total

@@ -90,6 +90,13 @@ class Field(ABC):
                 raise ConfigurationError(unknown_choice("coordinate", name, self.coordinates))
         return self._derivative(tuple(sorted(self.coordinates.index(name) for name in by)))
 
+    def _not_asked_for(self, order: Order) -> ConfigurationError:
+        by = ", ".join(repr(self.coordinates[column]) for column in order)
+        return ConfigurationError(
+            f"u.d({by}) was not asked for when the residual was first run: what it asks for must not depend on the "
+            "points, on values or on the run's progress; ask for it in every case, or take engine='autograd'"
+        )
+
     @classmethod
     def __torch_function__(
         cls, function: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None

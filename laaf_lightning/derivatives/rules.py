@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation
+from laaf_lightning.derivatives.forwards import describes_forward, forward_of
 
 # Maps z and an order k <= 4 to [σ(z), σ′(z) … σ⁽ᵏ⁾(z)], each of the shape of z.
 Rule: TypeAlias = Callable[[Tensor, int], Sequence[Tensor]]
 
 HIGHEST_ORDER = 4
+
+_Known = TypeVar("_Known")
 
 
 @runtime_checkable
@@ -37,7 +40,7 @@ class Differentiable(Protocol):
         """Return σ(z) and its derivatives.
 
         Args:
-            z: any shape.
+            z: any shape; features come first in Taylor mode, so that parameters of an activation must be 0-dim.
             order: the highest derivative that is needed.
 
         Returns:
@@ -55,13 +58,14 @@ def rule_of(activation: object) -> Rule | None:
     Returns:
         A function of z and an order; None where there is none.
     """
-    if isinstance(activation, AdaptiveActivation):
-        activation = activation.activation
-    if isinstance(activation, Differentiable):
+    activation = _applied(activation)
+    if isinstance(activation, Differentiable) and describes_forward(activation, "derivatives"):
         return activation.derivatives
-    if isinstance(activation, nn.Module):
-        return _module_rule(activation)
-    return _RULES.get(activation) if callable(activation) else None
+    if isinstance(activation, nn.GELU) and activation.approximate != "none":
+        return None
+    if isinstance(activation, nn.Softplus) and (activation.beta, activation.threshold) != (1, 20):
+        return None
+    return _look_up(_RULES, activation)
 
 
 def vanishing_order(activation: object) -> int | None:
@@ -71,19 +75,26 @@ def vanishing_order(activation: object) -> int | None:
         activation: what an `AdaptiveActivation` applies, or a module of its own.
 
     Returns:
-        The lowest such order; None for smooth activations and for those that are not known.
+        The lowest such order; None for smooth activations, the identity too, and for those that are not known.
 
     Example:
         >>> vanishing_order(nn.ReLU()), vanishing_order(nn.functional.hardswish), vanishing_order(torch.tanh)
         (2, 3, None)
     """
-    if isinstance(activation, AdaptiveActivation):
-        activation = activation.activation
-    if isinstance(activation, (nn.Hardswish,)):
-        return 3
-    if isinstance(activation, _PIECEWISE_LINEAR_MODULES):
-        return 2
-    return _VANISHING.get(activation) if callable(activation) else None
+    return _look_up(_VANISHING, _applied(activation))
+
+
+def _applied(activation: object) -> object:
+    """Return the σ of an adaptive activation; a subclass with another forward is taken as a whole."""
+    if isinstance(activation, AdaptiveActivation) and forward_of(activation) is AdaptiveActivation.forward:
+        return activation.activation
+    return activation
+
+
+def _look_up(known: Mapping[Any, _Known], activation: object) -> _Known | None:
+    """Find a function, or a module by its forward; by identity, since not every callable can be hashed."""
+    function = forward_of(activation) if isinstance(activation, nn.Module) else activation
+    return next((value for key, value in known.items() if key is function), None)
 
 
 def _tanh(z: Tensor, order: int) -> list[Tensor]:
@@ -101,7 +112,14 @@ def _tanh(z: Tensor, order: int) -> list[Tensor]:
 
 def _sin(z: Tensor, order: int) -> list[Tensor]:
     sine, cosine = torch.sin(z), torch.cos(z)
-    return [sine, cosine, -sine, -cosine, sine]
+    derivatives = [sine, cosine]
+    if order >= 2:
+        derivatives.append(-sine)
+    if order >= 3:
+        derivatives.append(-cosine)
+    if order >= 4:
+        derivatives.append(sine)
+    return derivatives
 
 
 def _sigmoid(z: Tensor, order: int) -> list[Tensor]:
@@ -118,6 +136,7 @@ def _sigmoid(z: Tensor, order: int) -> list[Tensor]:
 
 
 def _softplus(z: Tensor, order: int) -> list[Tensor]:
+    # Beyond z = 20 torch's softplus is z itself: its derivative and this one differ by 2e-9 at most.
     return [nn.functional.softplus(z), *_sigmoid(z, order - 1)]
 
 
@@ -148,15 +167,6 @@ def _times_z(z: Tensor, derivatives: Sequence[Tensor]) -> list[Tensor]:
     return [z * derivatives[0], *higher]
 
 
-def _module_rule(module: nn.Module) -> Rule | None:
-    """Return the rule of torch's own module, where its settings are the function's defaults."""
-    if isinstance(module, nn.GELU):
-        return _gelu if module.approximate == "none" else None
-    if isinstance(module, nn.Softplus):
-        return _softplus if (module.beta, module.threshold) == (1.0, 20.0) else None
-    return next((rule for kind, rule in _MODULE_RULES.items() if isinstance(module, kind)), None)
-
-
 _RULES: dict[Any, Rule] = {
     torch.tanh: _tanh,
     torch.sin: _sin,
@@ -167,25 +177,13 @@ _RULES: dict[Any, Rule] = {
     nn.functional.softplus: _softplus,
     nn.functional.silu: _silu,
     nn.functional.gelu: _gelu,
+    nn.Tanh.forward: _tanh,
+    nn.Sigmoid.forward: _sigmoid,
+    nn.Softplus.forward: _softplus,
+    nn.SiLU.forward: _silu,
+    nn.GELU.forward: _gelu,
+    nn.Identity.forward: _identity,
 }
-_MODULE_RULES: dict[type[nn.Module], Rule] = {
-    nn.Tanh: _tanh,
-    nn.Sigmoid: _sigmoid,
-    nn.SiLU: _silu,
-    nn.Identity: _identity,
-}
-_PIECEWISE_LINEAR_MODULES = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.RReLU,
-    nn.Hardtanh,
-    nn.Hardsigmoid,
-    nn.Hardshrink,
-    nn.Softshrink,
-    nn.Threshold,
-)
 _VANISHING: dict[Any, int] = {
     torch.relu: 2,
     nn.functional.relu: 2,
@@ -196,4 +194,15 @@ _VANISHING: dict[Any, int] = {
     nn.functional.hardshrink: 2,
     nn.functional.softshrink: 2,
     nn.functional.hardswish: 3,
+    nn.ReLU.forward: 2,
+    nn.ReLU6.forward: 2,
+    nn.LeakyReLU.forward: 2,
+    nn.PReLU.forward: 2,
+    nn.RReLU.forward: 2,
+    nn.Hardtanh.forward: 2,
+    nn.Hardsigmoid.forward: 2,
+    nn.Hardshrink.forward: 2,
+    nn.Softshrink.forward: 2,
+    nn.Threshold.forward: 2,
+    nn.Hardswish.forward: 3,
 }

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import NamedTuple, get_args
+from typing import Any, get_args
 
 import torch
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
+from laaf_lightning.data.batch_transfer import LastMoved
+from laaf_lightning.data.condition_points import condition_counts, draw_condition_points, partner_points
 from laaf_lightning.data.full_batch import RepeatedBatch, data_dtype, rank_share
 from laaf_lightning.data.namespaces import LightningDataModule
-from laaf_lightning.data.sampling import Sampler, sample_unit_cube
+from laaf_lightning.data.point_batches import CollocationBatch, PointBatches
+from laaf_lightning.data.sampling import Sampler, sample_box
 from laaf_lightning.errors import ConfigurationError, unknown_choice
-from laaf_lightning.problems import PDE, Burgers
-
-
-class CollocationBatch(NamedTuple):
-    """What a PINN trains on.
-
-    Attributes:
-        residual_points: interior points, (N_f, d).
-        condition_points: initial and boundary points, (N_u, d).
-        condition_values: the prescribed u there, (N_u, 1).
-    """
-
-    residual_points: Tensor
-    condition_points: Tensor
-    condition_values: Tensor
+from laaf_lightning.problems import PDE, Burgers, check_problem, conflicts
 
 
 class CollocationDataModule(LightningDataModule):
-    """Full batch of collocation points of a problem, all drawn once with the seed.
+    """Collocation points of a problem, all drawn once with the seed; a step gets all of them, or a minibatch.
 
     Validation and test compare with the problem's exact solution on its grid; prediction returns the grid.
 
@@ -39,14 +28,15 @@ class CollocationDataModule(LightningDataModule):
         problem: the equation; the command line takes it from the model.
         num_residual: points inside the domain, ≥ 1.
         num_condition: points on each condition: one number for all, or a mapping that names every condition, where 0
-            leaves one out.
+            leaves one out. Measured data are all taken.
         sampler: ``"uniform"``, ``"latin_hypercube"`` or ``"sobol"``.
         seed: of all points, ≥ 0.
-        steps_per_epoch: how often an epoch repeats the batch, ≥ 1.
+        steps_per_epoch: optimiser steps in an epoch, ≥ 1.
+        batch_size: residual points of a step, on each process; None for all. Conditions are always complete.
 
     Raises:
-        ConfigurationError: for an unknown sampler, counts or a seed outside these ranges, and conditions that are
-            missing, unknown, or without a single point.
+        ConfigurationError: for a problem that contradicts itself, an unknown sampler, counts or a seed outside these
+            ranges, and conditions that are missing, unknown, or without a single point.
 
     Example:
         >>> data = CollocationDataModule(Burgers(), 50, {"initial": 8, "left": 4, "right": 4})
@@ -63,70 +53,105 @@ class CollocationDataModule(LightningDataModule):
         sampler: Sampler = "uniform",
         seed: int = 0,
         steps_per_epoch: int = 100,
+        batch_size: int | None = None,
     ) -> None:
         super().__init__()
+        check_problem(problem)
+        for conflict in conflicts(problem):
+            rank_zero_warn(conflict)
         if sampler not in get_args(Sampler):
             raise ConfigurationError(unknown_choice("sampler", sampler, get_args(Sampler)))
         self.problem, self.sampler = problem, sampler
         self.num_residual, self.seed, self.steps_per_epoch = num_residual, seed, steps_per_epoch
-        self.num_condition = _condition_counts(problem, num_condition)
-        for name, value, least in (("num_residual", num_residual, 1), ("seed", seed, 0)):
-            if value < least:
+        self.batch_size = batch_size
+        self.num_condition = condition_counts(problem, num_condition)
+        for name, value, least in (("num_residual", num_residual, 1), ("seed", seed, 0), ("batch_size", batch_size, 1)):
+            if value is not None and value < least:
                 raise ConfigurationError(f"{name}={value} must be >= {least}")
         RepeatedBatch(None, steps_per_epoch)
+        self._residual_points: Tensor | None = None
+        self._batches: PointBatches | None = None
+        self._last_moved = LastMoved()
 
-    def residual_points(self) -> Tensor:
-        """Draw the points inside the domain.
+    def sample_residual_points(self, count: int, seed: int) -> Tensor:
+        """Draw points inside the domain.
+
+        Args:
+            count: how many.
+            seed: the same seed gives the same points.
 
         Returns:
-            Shape (num_residual, d), float64.
+            Shape (count, d), float64.
         """
-        lower, upper = self._box()
-        unit = sample_unit_cube(self.sampler, self.num_residual, len(lower), self.seed)
-        return lower + (upper - lower) * unit
+        return sample_box(self.problem, self.sampler, count, seed)
+
+    def residual_points(self) -> Tensor:
+        """Return the points inside the domain that training uses now.
+
+        Returns:
+            Shape (num_residual, d), float64, those of all processes.
+        """
+        if self._residual_points is None:
+            return self.sample_residual_points(self.num_residual, self.seed)
+        return self._residual_points
+
+    def set_residual_points(self, points: Tensor) -> None:
+        """Train on other points inside the domain, from the next step on.
+
+        Args:
+            points: shape (N, d), the same on all processes, each of which takes its share.
+
+        Raises:
+            ConfigurationError: if they do not split evenly over the processes, or are fewer than a minibatch.
+        """
+        self._residual_points = points.detach().double().cpu()
+        if self._batches is not None:
+            share = rank_share(self, self._residual_points, "residual points")
+            self._batches.replace(self._batches.batch._replace(residual_points=share.to(data_dtype(self))))
 
     def condition_points(self) -> tuple[Tensor, Tensor]:
         """Draw the points on the conditions.
 
         Returns:
             Points (N_u, d) and the prescribed values (N_u, 1), float64, condition by condition.
-
-        Raises:
-            ConfigurationError: if a condition's values are not of shape (N, 1).
         """
-        lower, upper = self._box()
-        points, values = [], []
-        for index, (name, count) in enumerate(self.num_condition.items()):
-            if count == 0:
-                continue
-            condition = self.problem.condition(name)
-            unit = sample_unit_cube(self.sampler, count, len(lower), self.seed + 1000 * (index + 1))
-            face = lower + (upper - lower) * unit
-            coordinate, position = condition.at
-            face[:, self.problem.coordinates.index(coordinate)] = position
-            value = condition.value(face)
-            if value.shape != (count, 1):
-                raise ConfigurationError(
-                    f"the condition {name!r} gives values of shape {tuple(value.shape)} at {count} points: its value "
-                    f"must return ({count}, 1)"
-                )
-            points.append(face)
-            values.append(value)
-        return torch.cat(points), torch.cat(values)
+        drawn = draw_condition_points(self.problem, self.num_condition, self.sampler, self.seed)
+        return drawn.points, drawn.values
 
-    def train_dataloader(self) -> RepeatedBatch[CollocationBatch]:
-        """Return all points, repeated.
+    def train_dataloader(self) -> PointBatches:
+        """Return all points, or minibatches of them.
 
         Returns:
-            A loader of `steps_per_epoch` batches, each this rank's share of the points.
+            A loader of `steps_per_epoch` batches of this process's share of the points.
         """
-        points, values = self.condition_points()
+        drawn = draw_condition_points(self.problem, self.num_condition, self.sampler, self.seed)
+        share = [rank_share(self, part, "num_condition, all together,") for part in drawn]
+        sizes = torch.bincount(share[2], minlength=len(self.num_condition)).tolist()
+        counts = dict(zip(self.num_condition, sizes, strict=True))
+        partners = partner_points(self.problem, share[0], counts)
+        dtype = data_dtype(self)
         batch = CollocationBatch(
-            rank_share(self, self.residual_points(), "num_residual"),
-            rank_share(self, points, "num_condition, all together,"),
-            rank_share(self, values, "num_condition, all together,"),
+            rank_share(self, self.residual_points(), "num_residual").to(dtype),
+            torch.cat([share[0], partners]).to(dtype),
+            share[1].to(dtype),
+            {name: count for name, count in counts.items() if count},
         )
-        return RepeatedBatch(CollocationBatch(*(part.to(data_dtype(self)) for part in batch)), self.steps_per_epoch)
+        self._batches = PointBatches(batch, self.steps_per_epoch, self.batch_size, self.seed)
+        return self._batches
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a batch, once for all steps that use it again.
+
+        Args:
+            batch: what a loader yields.
+            device: where to.
+            dataloader_idx: which loader.
+
+        Returns:
+            The batch there.
+        """
+        move = super().transfer_batch_to_device
+        return self._last_moved(batch, lambda: move(batch, device, dataloader_idx))
 
     def val_dataloader(self) -> RepeatedBatch[tuple[Tensor, Tensor]]:
         """Return the grid with the exact solution.
@@ -163,10 +188,6 @@ class CollocationDataModule(LightningDataModule):
         grid = rank_share(self, self.problem.grid(), "grid", equal=False)
         return RepeatedBatch(grid.to(data_dtype(self)), 1)
 
-    def _box(self) -> tuple[Tensor, Tensor]:
-        bounds = torch.tensor([self.problem.domain[name] for name in self.problem.coordinates], dtype=torch.float64)
-        return bounds[:, 0], bounds[:, 1]
-
 
 class BurgersDataModule(CollocationDataModule):
     """Points of the Burgers problem as in the paper's appendix B.
@@ -196,33 +217,3 @@ class BurgersDataModule(CollocationDataModule):
         left = num_boundary // 2
         counts = {"initial": num_initial, "left": left, "right": num_boundary - left}
         super().__init__(Burgers(viscosity), num_residual, counts, sampler, seed, steps_per_epoch)
-
-
-def _condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str, int]:
-    """Give each condition its number of points, in the problem's order, on which its random numbers depend."""
-    names = [condition.name for condition in problem.conditions()]
-    _check_conditions(problem, names)
-    if isinstance(counts, int):
-        counts = dict.fromkeys(names, counts)
-    for name, count in counts.items():
-        if count < 0:
-            raise ConfigurationError(f"{name}={count} points on the condition {name!r}: must be >= 0")
-        problem.condition(name)  # refuses an unknown one
-    if missing := [name for name in names if name not in counts]:
-        raise ConfigurationError(
-            f"num_condition={dict(counts)} lacks {', '.join(missing)}: name all of {', '.join(names)}; 0 leaves one out"
-        )
-    if not any(counts.values()):
-        raise ConfigurationError(f"num_condition={dict(counts)} has no point: at least one condition needs some")
-    return {name: counts[name] for name in names}
-
-
-def _check_conditions(problem: PDE, names: list[str]) -> None:
-    """Refuse conditions that could not be sampled, or would be overlooked."""
-    kind = type(problem).__name__
-    if len(set(names)) < max(len(names), 1):
-        raise ConfigurationError(f"{kind} has the conditions [{', '.join(names)}]: at least one, each of another name")
-    for condition in problem.conditions():
-        if condition.at[0] not in problem.coordinates:
-            what = f"coordinate of the condition {condition.name!r} of {kind}"
-            raise ConfigurationError(unknown_choice(what, condition.at[0], problem.coordinates))

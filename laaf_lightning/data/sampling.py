@@ -1,4 +1,4 @@
-"""Points of the unit cube: random, Latin hypercube, Sobol."""
+"""Points of the unit cube and of a domain: random, Latin hypercube, Sobol."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.problems import PDE
 
 Sampler = Literal["uniform", "latin_hypercube", "sobol"]
 
@@ -44,3 +45,20 @@ def sample_unit_cube(sampler: Sampler, count: int, dimension: int, seed: int) ->
         engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)
         return engine.draw(count, dtype=torch.float64)
     raise ConfigurationError(unknown_choice("sampler", sampler, get_args(Sampler)))
+
+
+def sample_box(problem: PDE, sampler: Sampler, count: int, seed: int) -> Tensor:
+    """Draw points of a problem's domain.
+
+    Args:
+        problem: has the domain.
+        sampler: as for `sample_unit_cube`.
+        count: number of points.
+        seed: the same seed gives the same points.
+
+    Returns:
+        Shape (count, d), float64.
+    """
+    bounds = torch.tensor([problem.domain[name] for name in problem.coordinates], dtype=torch.float64)
+    unit = sample_unit_cube(sampler, count, len(bounds), seed)
+    return bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * unit

@@ -4,6 +4,7 @@ from laaf_lightning.figures.canvas import image_of as image_of
 from laaf_lightning.figures.classification import ClassificationData as ClassificationData
 from laaf_lightning.figures.drawable import Drawable as Drawable
 from laaf_lightning.figures.losses import LossCurves as LossCurves
+from laaf_lightning.figures.plane import PlaneData as PlaneData
 from laaf_lightning.figures.regression import RegressionData as RegressionData
 from laaf_lightning.figures.slopes import SlopeHistory as SlopeHistory
 from laaf_lightning.figures.space_time import SpaceTimeData as SpaceTimeData

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import torch
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from laaf_lightning.activations import Scope
 from laaf_lightning.data import CollocationBatch
-from laaf_lightning.derivatives import AutogradField, ConstantField, Field
-from laaf_lightning.errors import ConfigurationError, unknown_choice
-from laaf_lightning.figures import Drawable, SpaceTimeData
+from laaf_lightning.derivatives import ConstrainedField, Field, KnownFactors
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures import Drawable
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.base import AdaptiveModule
-from laaf_lightning.modules.constant_network import smallest_value
+from laaf_lightning.modules.chunks import sum_in_chunks
+from laaf_lightning.modules.compiled import Compiled
+from laaf_lightning.modules.constant_pinn import constant_network_loss
+from laaf_lightning.modules.engine import (
+    Differentiator,
+    Engine,
+    check_engine,
+    choose_engine,
+    refuse_vanishing_derivatives,
+)
+from laaf_lightning.modules.known_factors import KnownFactorsCache
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.precision import warn_about_low_precision
-from laaf_lightning.problems import PDE, Burgers
-
-Engine = Literal["auto", "autograd"]
+from laaf_lightning.modules.solution_figures import solution_figures
+from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
 
 
 class PINN(AdaptiveModule):
@@ -28,8 +39,8 @@ class PINN(AdaptiveModule):
 
     .. math:: J = W_F \cdot \tfrac{1}{N_F} \sum |F(x_i)|^2 + W_u \cdot \tfrac{1}{N_u} \sum |u_i - \hat u(x_i)|^2
 
-    Source: Raissi et al., J. Comput. Phys. 378 (2019); Jagtap et al. 2020, eq. 2. The slope recovery term is the
-    `SlopeRecovery` callback's.
+    Conditions on derivatives enter the second sum alike. Source: Raissi et al., J. Comput. Phys. 378 (2019); Jagtap et
+    al. 2020, eq. 2. The slope recovery term is the `SlopeRecovery` callback's.
 
     Args:
         problem: the equation with its conditions. A live object stays out of the checkpoint's hyper-parameters:
@@ -45,13 +56,26 @@ class PINN(AdaptiveModule):
         slope_lr: learning rate of the slopes; None for the optimiser's.
         weight_residual: W_F ≥ 0.
         weight_data: W_u ≥ 0.
-        engine: how derivatives are computed; ``"autograd"`` is nested reverse mode, ``"auto"`` the best at hand.
-        compile: whether the network runs through ``torch.compile``; not with nested autograd.
+        engine: how derivatives are computed: ``"taylor"`` (one forward pass), ``"autograd"`` (nested reverse mode, any
+            network), or ``"auto"`` for Taylor mode where the network allows it.
+        compile: whether the residual and the misfit run through ``torch.compile``.
+        chunk_size: most residual points at a time, ≥ 1, which bounds the memory; their forward pass is then done
+            twice. None takes all at once.
+        allow_piecewise: whether an activation may have derivatives that vanish almost everywhere at an order that the
+            equation has, as ReLU's second one does.
+
+    Attributes:
+        coefficients: the problem's unknown coefficients, 0-dim parameters by name.
+        conditions: the problem's conditions.
+        weight_residual: W_F, read at every step, so that a callback may change it.
+        weight_data: W_u, likewise.
 
     Raises:
-        ConfigurationError: without a problem, for negative weights, an unknown engine, or `compile`.
+        ConfigurationError: without a problem or for one that contradicts itself, negative weights, an engine that is
+            unknown or does not serve, a chunk size below 1, or an activation without the derivatives that it needs.
 
     Example:
+        >>> from laaf_lightning.problems import Burgers
         >>> pinn = PINN(Burgers(), width=8, depth=2, n=10)
         >>> pinn.residual(torch.rand(5, 2)).shape
         torch.Size([5, 1])
@@ -76,38 +100,49 @@ class PINN(AdaptiveModule):
         weight_data: float = 1.0,
         engine: Engine = "auto",
         compile: bool = False,
+        chunk_size: int | None = None,
+        allow_piecewise: bool = False,
     ) -> None:
-        super().__init__(optimizer, lr_scheduler, slope_lr, compile)
+        super().__init__(optimizer, lr_scheduler, slope_lr, compile=False)  # not the network, but what is made of it
         if problem is None:
             raise ConfigurationError(
                 f"{type(self).__name__} needs problem=…, a PDE; a checkpoint does not hold a problem that was given "
                 f"from Python: {type(self).__name__}.load_from_checkpoint(path, problem=…)"
             )
-        if engine not in {"auto", "autograd"}:
-            raise ConfigurationError(unknown_choice("engine", engine, ("auto", "autograd")))
-        if compile:
-            raise ConfigurationError(
-                "compile=True does not go with engine='autograd': torch.compile cannot differentiate a network twice; "
-                "leave compile at false"
-            )
+        check_problem(problem)
+        check_engine(engine)
+        if chunk_size is not None and chunk_size < 1:
+            raise ConfigurationError(f"chunk_size={chunk_size} must be >= 1, or None for all points at once")
         for name, value in (("weight_residual", weight_residual), ("weight_data", weight_data)):
             if not (math.isfinite(value) and value >= 0):
                 raise ConfigurationError(f"{name}={value} must be finite and >= 0")
         self.problem = problem
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
-        self.weight_residual, self.weight_data = weight_residual, weight_data
+        self.weight_residual, self.weight_data, self.chunk_size = weight_residual, weight_data, chunk_size
+        guesses = problem.coefficients().items()
+        self.coefficients = nn.ParameterDict(
+            {name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses}
+        )
         self._build()
+        self.conditions = ConditionSet(problem)
+        self._residual_orders = residual_orders(problem)
+        if not allow_piecewise:
+            refuse_vanishing_derivatives(self.network, self._residual_orders | self.conditions.orders)
+        self._engine: Engine = engine
+        self._compile = compile
+        self._choose_engine()
+        self._known_factors = KnownFactorsCache()
 
     def build_network(self) -> nn.Module:
-        """Build the MLP from the problem's coordinates to u.
+        """Build the MLP from the problem's coordinates to its unknowns.
 
         Returns:
             The network.
         """
         return MLP(
             len(self.problem.coordinates),
-            1,
+            len(self.problem.unknowns),
             width=self.width,
             depth=self.depth,
             activation=self.activation,
@@ -116,17 +151,91 @@ class PINN(AdaptiveModule):
             init=self.init,
         )
 
-    def residual(self, points: Tensor) -> Tensor:
-        """Return the equation's residual of the network.
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return u, with hard conditions built in.
+
+        Args:
+            inputs: points, shape (N, d).
+
+        Returns:
+            Shape (N, C).
+        """
+        outputs: Tensor = self.network(inputs)
+        ansatz = self.problem.ansatz()
+        return outputs if ansatz is None else ansatz.offset(inputs) + ansatz.factor(inputs) * outputs
+
+    @property
+    def differentiator(self) -> Differentiator:
+        """What makes the fields: chosen from `engine`, and anew where a part of the network was replaced."""
+        if not torch.compiler.is_compiling() and not self._differentiator.serves(self.network):
+            self._choose_engine()
+        return self._differentiator
+
+    def field(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
+        """Return u with the derivatives that the residual asks for, or the conditions.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions at the points; None computes them.
+            at_conditions: whether those of the conditions are meant.
+
+        Returns:
+            The field.
+        """
+        known = known or self.known_factors(points)
+        free = self.differentiator.field(self.network, points, at_conditions=at_conditions)
+        return free if known is None else ConstrainedField(free, known)
+
+    def known_factors(self, points: Tensor) -> KnownFactors | None:
+        """Return g and d of hard conditions with the derivatives that are needed, computed once for each point set.
 
         Args:
             points: shape (N, d).
 
         Returns:
-            Shape (N, 1), attached to the graph.
+            The tables; None without hard conditions.
         """
-        field = AutogradField(self.network, points, self.problem.coordinates)
-        return self._residual_of(field, field.points)
+        ansatz = self.problem.ansatz()
+        if ansatz is None:
+            return None
+        orders = self._residual_orders | self.conditions.orders
+        return self._known_factors(self.problem, ansatz, points, orders)
+
+    def residual(self, points: Tensor, known: KnownFactors | None = None) -> Tensor:
+        """Return the equation's residual of the network.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions at the points; None computes them.
+
+        Returns:
+            Shape (N, E) for E equations, attached to the graph.
+        """
+        return self.problem.residual(self.problem.columns(points), self.field(points, known), **self.coefficients)
+
+    def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
+        """Return the terms of the loss without their weights.
+
+        Args:
+            batch: residual points, condition points and values.
+
+        Returns:
+            ``"residual"``, the mean over points of |F|², and ``"data"``, the mean of the squared misfit, 0 without
+            conditions; each 0-dim.
+        """
+        _ = self.differentiator  # chosen anew if need be, which compiled code cannot do
+        points, values = batch.residual_points, batch.condition_values
+        squared_residual = sum_in_chunks(
+            lambda part, known: self._run(_squared_residual, self, part, known),
+            points,
+            self.known_factors(points),
+            self.chunk_size,
+        )
+        if len(values) == 0:
+            return {"residual": squared_residual / len(points), "data": points.new_zeros(())}
+        at, known = batch.condition_points, self.known_factors(batch.condition_points)
+        squared_misfit = self._run(_squared_misfit, self, at, known, values, batch.condition_counts)
+        return {"residual": squared_residual / len(points), "data": squared_misfit / len(values)}
 
     def loss(self, batch: CollocationBatch) -> Tensor:
         """Return W_F·MSE_F + W_u·MSE_u.
@@ -137,30 +246,21 @@ class PINN(AdaptiveModule):
         Returns:
             0-dim.
         """
-        mse_residual = self.residual(batch.residual_points).square().mean()
-        mse_data = nn.functional.mse_loss(self(batch.condition_points), batch.condition_values)
-        self.log_at_log_steps({"train/mse_residual": mse_residual.detach(), "train/mse_data": mse_data.detach()})
-        return self.weight_residual * mse_residual + self.weight_data * mse_data
+        terms = self.loss_terms(batch)
+        logged = {f"train/mse_{name}": term.detach() for name, term in terms.items()}
+        self.log_at_log_steps(logged | {f"coefficient/{name}": c.detach() for name, c in self.coefficients.items()})
+        return self.weight_residual * terms["residual"] + self.weight_data * terms["data"]
 
-    def constant_network_loss(self, batch: CollocationBatch) -> Tensor:
-        """Return the smallest loss of a constant network, minimised over the constant.
+    def constant_network_loss(self, batch: CollocationBatch) -> Tensor | None:
+        """Return the smallest loss of a constant network N ≡ c, minimised over the constant.
 
         Args:
             batch: as for `loss`.
 
         Returns:
-            0-dim float64.
+            0-dim float64; None for several unknowns.
         """
-        with torch.inference_mode(mode=False):
-            # Tensors made in inference mode cannot take part in a backward pass: copies can.
-            points, values = (part.double().clone() for part in (batch.residual_points, batch.condition_values))
-
-        def loss(constant: Tensor) -> Tensor:
-            residual = self._residual_of(ConstantField(constant, points, self.problem.coordinates), points)
-            misfit = (values - constant).square().mean()
-            return self.weight_residual * residual.square().mean() + self.weight_data * misfit
-
-        return smallest_value(loss, values.min(), values.max())
+        return constant_network_loss(self, batch)
 
     def setup(self, stage: str) -> None:
         """Refuse data of another problem.
@@ -179,47 +279,47 @@ class PINN(AdaptiveModule):
             )
 
     def on_fit_start(self) -> None:
-        """Warn about low precision."""
+        """Say how derivatives are computed; warn about low precision."""
+        rank_zero_info(f"PINN: {self.differentiator}{', compiled' if self._run.enabled else ''}.")
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the errors of the learnt coefficients."""
+        self._log_coefficient_errors("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the errors of the learnt coefficients."""
+        self._log_coefficient_errors("test")
 
     def figure_data(self) -> dict[str, Drawable]:
         """Return the solution on the problem's grid for drawing.
 
         Returns:
-            Under the problem's name, for problems in two coordinates, the second being time; else nothing.
+            One entry for each unknown, for problems in one or two coordinates; else nothing.
         """
-        if len(self.problem.coordinates) != 2:
-            return {}
-        space, time = self.problem.coordinates
-        axes, grid = self.problem.axes(), self.problem.grid()
-        shape = (len(axes[space]), len(axes[time]))
-        prediction = self(grid.to(next(self.network.parameters()))).detach().double().cpu()
-        exact = self.problem.exact(grid)
-        return {
-            type(self.problem).__name__.lower(): SpaceTimeData(
-                axes[space].numpy(),
-                axes[time].numpy(),
-                prediction.reshape(shape).T.numpy(),
-                None if exact is None else exact.cpu().reshape(shape).T.numpy(),
-                coordinates=(space, time),
-            )
-        }
+        parameter = next(self.network.parameters())
+        return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach())
 
-    def _residual_of(self, field: Field, points: Tensor) -> Tensor:
-        return self.problem.residual(self.problem.columns(points), field)
+    def _choose_engine(self) -> None:
+        orders = self._residual_orders, self.conditions.orders
+        self._differentiator = choose_engine(self._engine, self.network, self.problem, *orders)
+        self._run = Compiled(enabled=self._compile, differentiates=self._differentiator.name == "autograd")
+
+    def _log_coefficient_errors(self, stage: str) -> None:
+        for name, true in self.problem.true_coefficients().items():
+            error = (self.coefficients[name].detach() - true).abs() / abs(true)
+            self.log(f"{stage}/{name}_error", error, prog_bar=True)
 
 
-class BurgersPINN(PINN):
-    """The PINN of the Burgers equation, rebuilt from a checkpoint without further arguments.
+# Of module level, as `Compiled` needs them.
 
-    Args:
-        viscosity: ν > 0.
-        scope: of the slopes, as for `PINN`.
-        n: scaling factor, > 0.
-        kwargs: as for `PINN`, without `problem`.
-    """
 
-    def __init__(
-        self, viscosity: float = 0.01 / math.pi, *, scope: Scope = "layer", n: float = 1.0, **kwargs: Any
-    ) -> None:
-        super().__init__(problem=Burgers(viscosity), scope=scope, n=n, **kwargs)
+def _squared_residual(pinn: PINN, points: Tensor, known: KnownFactors | None) -> Tensor:
+    return pinn.residual(points, known).square().sum()
+
+
+def _squared_misfit(
+    pinn: PINN, points: Tensor, known: KnownFactors | None, values: Tensor, counts: Mapping[str, int]
+) -> Tensor:
+    u = pinn.field(points, known, at_conditions=True)
+    return (pinn.conditions.values(u, counts) - values).square().sum()

@@ -97,14 +97,15 @@ class AllenCahn(PDE):
         r"""Return the reference solution by a cosine-spectral method.
 
         .. math:: u(x, t) = \sum_{k=0}^{K} a_k(t) \cos(k \pi x)
+            + e^{-D (\pi K)^2 t} \sum_{k>K} a_k(0) \cos(k \pi x)
 
         The initial value is even, so u stays even, and its a_k are known in closed form. u³ is formed on 2K + 1
         points, which alias nothing onto the K modes; time steps are those of DOP853, of order 8 (Hairer, Nørsett &
-        Wanner, Solving Ordinary Differential Equations I, section II.10).
+        Wanner, Solving Ordinary Differential Equations I, section II.10). The second sum, the rest of the initial
+        value, carries most of its kink and is gone by t = 0.01.
 
-        At the default values, K = 1230 modes differ from 2460 with time steps 1000 times as exact by 3e-11 on the
-        grid of `axes`, by 4e-14 from t = 0.5 on. Before t = 0.01 the kink at x = ±1 is not resolved (1e-5 at
-        t = 1e-3, 2e-4 at t = 1e-5, nearest to the kink); at t = 0 u is the initial condition itself.
+        At the default values, K = 1230 modes differ from 2460 with time steps 1000 times as exact by 8e-11 on the
+        grid of `axes`, by 4e-14 from t = 0.5 on, and by up to 7e-5 near the kink while it is smoothed, t < 0.01.
 
         Args:
             points: columns x and t, 0 ≤ t ≤ 1, shape (N, 2).
@@ -124,12 +125,13 @@ class AllenCahn(PDE):
         modes = _num_modes(self.diffusivity, self.reaction)
         amplitudes = _amplitudes(self.diffusivity, self.reaction, modes)
         wavenumbers = math.pi * torch.arange(modes + 1, dtype=torch.float64)
-        u = _initial_value(inner)
-        later = t.argsort()[int((t == 0).sum()) :]  # neighbours share their times, and t = 0 is known
-        for part in later.split(max(1, _MAX_TERMS // modes)) if len(later) else ():
+        initial = torch.from_numpy(amplitudes(np.zeros(1)).T)
+        fading = torch.exp(-self.diffusivity * wavenumbers[-1] ** 2 * t)[:, None]
+        u = fading * _initial_value(inner)
+        for part in t.argsort().split(max(1, _MAX_TERMS // modes)) if len(t) else ():  # neighbours share their times
             times, index = t[part].unique_consecutive(return_inverse=True)
-            a = torch.from_numpy(amplitudes(times.numpy()).T)
-            u[part] = (torch.cos(x[part] * wavenumbers) * a[index]).sum(dim=1, keepdim=True)
+            a = torch.from_numpy(amplitudes(times.numpy()).T)[index] - fading[part] * initial
+            u[part] += (torch.cos(x[part] * wavenumbers) * a).sum(dim=1, keepdim=True)
         return u.to(points.device)
 
 

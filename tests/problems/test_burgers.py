@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import roots_hermite
 
+from laaf_lightning.derivatives import AutogradField
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems import Burgers
 
@@ -140,8 +141,6 @@ def test_errors_are_measured_on_the_papers_grid() -> None:
 
 def test_residual_weighs_diffusion_with_the_viscosity() -> None:
     points = torch.tensor([[0.3, 0.4]], dtype=torch.float64)
-    from laaf_lightning.derivatives import AutogradField
-
     problem = Burgers(0.5)
     # u = x²t: u_t + u·u_x − ν·u_xx = x² + 2x³t² − 2νt
     u = AutogradField(lambda p: p[:, :1] ** 2 * p[:, 1:], points, problem.coordinates)
@@ -149,14 +148,25 @@ def test_residual_weighs_diffusion_with_the_viscosity() -> None:
     assert problem.residual(problem.columns(points), u).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_is_immutable_and_equal_by_viscosity() -> None:
+def test_hard_conditions_are_the_initial_value_and_a_factor_that_vanishes_where_u_is_known() -> None:
+    ansatz = Burgers(hard_conditions=True).ansatz()
+    assert ansatz is not None
+    points = torch.tensor([[0.5, 0.4], [-0.2, 1.0]], dtype=torch.float64)
+    torch.testing.assert_close(
+        ansatz.offset(points).flatten().tolist(), [-1.0, math.sin(0.2 * math.pi)], rtol=0, atol=1e-15
+    )
+    torch.testing.assert_close(ansatz.factor(points).flatten().tolist(), [0.4 * 0.75, 0.96], rtol=0, atol=1e-15)
+
+
+def test_is_immutable_and_equal_by_viscosity_and_kind_of_conditions() -> None:
     problem = Burgers(0.1)
     with pytest.raises(FrozenInstanceError):
         problem.viscosity = 0.2  # type: ignore[misc]
     assert problem == Burgers(0.1)
     assert problem != Burgers(0.2)
     assert hash(problem) == hash(Burgers(0.1))
-    assert repr(problem) == "Burgers(viscosity=0.1)"
+    assert problem != Burgers(0.1, hard_conditions=True)
+    assert repr(problem) == "Burgers(viscosity=0.1, hard_conditions=False)"
 
 
 @pytest.mark.parametrize("viscosity", [0.0, -1.0, math.inf, math.nan])

@@ -102,3 +102,19 @@ def test_constant_field_passes_the_gradient_of_its_constant() -> None:
 def test_constant_field_refuses_an_unknown_coordinate() -> None:
     with pytest.raises(ConfigurationError, match="unknown coordinate 'y': valid are x, t"):
         ConstantField(torch.tensor(1.0), POINTS, ["x", "t"]).d("y")
+
+
+def test_constant_field_of_several_unknowns_has_one_constant_each() -> None:
+    constants = torch.tensor([1.5, -2.0], dtype=torch.float64, requires_grad=True)
+    u = ConstantField(constants, POINTS, ["x", "t"], ["v", "w"])
+    assert torch.equal(u.value, constants.expand(3, 2))
+    assert torch.equal(u["w"].value, torch.full((3, 1), -2.0, dtype=torch.float64))
+    assert torch.equal(u.d("x", "t"), torch.zeros(3, 2, dtype=torch.float64))
+    assert torch.equal(u["v"].d("x"), torch.zeros(3, 1, dtype=torch.float64))
+    (gradient,) = torch.autograd.grad((u["v"] * u["w"]).mean(), constants)
+    assert gradient.tolist() == [-2.0, 1.5]
+
+
+def test_constant_field_has_one_constant_for_all_unknowns_too() -> None:
+    u = ConstantField(torch.tensor(1.5), POINTS, ["x", "t"], ["v", "w"])
+    assert torch.equal(u.value, torch.full((3, 2), 1.5))

@@ -62,6 +62,16 @@ def test_any_leading_dimensions_are_kept(scope: Scope, lead: tuple[int, ...]) ->
     assert model(torch.zeros(*lead, 2)).shape == (*lead, 3)
 
 
+@pytest.mark.parametrize("scope", SCOPES)
+def test_layers_are_the_affine_maps_and_the_sites_in_turn_and_make_up_the_forward(scope: Scope) -> None:
+    model = MLP(2, 3, width=5, depth=3, scope=scope)
+    layers = list(model.layers())
+    assert layers[0::2] == list(model.linears)
+    assert layers[1::2] == list(model.activations)
+    x = torch.rand(7, 2)
+    assert torch.equal(nn.Sequential(*layers)(x), model(x))
+
+
 def test_output_layer_has_no_activation() -> None:
     model = MLP(1, 1, width=1, depth=1, activation="relu")
     with torch.no_grad():

@@ -1,0 +1,227 @@
+"""One optimiser step of the Burgers PINN: Taylor mode and nested autograd, eager and compiled, beside DeepXDE and PINA.
+
+    python benchmarks/burgers_step.py                  # 10 000 points, 6 x 20 tanh, Adam; bare and in a loop
+    python benchmarks/burgers_step.py --quick
+    python benchmarks/burgers_step.py --grow points    # 1e3 … 1e6 points; also: width, depth
+    pip install deepxde pina-mathlab                   # the peers; without them their rows are left out
+
+All sides have the same points, initial weights, optimiser and loss, which is checked before anything is timed. "bare"
+is loss, backward and optimiser step; "loop" is each library's own training loop: a Lightning Trainer with TensorBoard
+and logging every 50 steps, PINA's Trainer, DeepXDE's `Model.train`. Rounds alternate between the sides; a round's
+figure is the median step, in loops the mean step. The first step of compiled sides, in which they compile, is reported
+apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import itertools
+import logging
+import math
+import os
+import statistics
+import tempfile
+import time
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from lightning_overhead import StepClock
+from peers import PINA, DeepXDE, Job
+from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import TensorBoardLogger
+from report import circumstances, print_json, spread, table
+
+from laaf_lightning import MLP, PINN, Burgers, CollocationBatch, CollocationDataModule
+from laaf_lightning.activations import Scope
+from laaf_lightning.modules.engine import Engine
+
+LEARNING_RATE = 8e-4
+PEERS = {"DeepXDE": ("deepxde", DeepXDE), "PINA": ("pina-mathlab", PINA)}
+OURS: dict[str, tuple[Engine, bool]] = {
+    "nested autograd": ("autograd", False),
+    "nested autograd, compiled": ("autograd", True),
+    "Taylor mode": ("taylor", False),
+    "Taylor mode, compiled": ("taylor", True),
+}
+GROWTH = {"points": [1000, 10_000, 100_000, 1_000_000], "width": [10, 20, 50, 100, 200], "depth": [2, 4, 6, 10]}
+PEERS_UP_TO = 100_000  # nested autograd of a million points needs more memory than a laptop has
+CHUNK = 20_000
+
+
+class Laaf:
+    """Ours: `PINN.loss` bare, a Lightning Trainer with `CollocationDataModule` and TensorBoard as the loop."""
+
+    def __init__(self, data: CollocationDataModule, model: MLP, engine: Engine, compiled: bool, scope: Scope) -> None:
+        self._data = data
+        linears: list[Any] = list(model.linears)
+        self._pinn = PINN(
+            data.problem,
+            width=linears[0].out_features,
+            depth=len(linears) - 1,
+            scope=scope,
+            n=10,
+            optimizer=lambda groups: torch.optim.Adam(groups, lr=LEARNING_RATE),
+            engine=engine,
+            compile=compiled,
+            chunk_size=CHUNK if data.num_residual > PEERS_UP_TO else None,
+        )
+        self._pinn.network.load_state_dict(model.state_dict(), strict=False)
+        self._batch = next(iter(data.train_dataloader()))
+        self._adam = torch.optim.Adam(self._pinn.parameters(), lr=LEARNING_RATE)
+
+    def step(self) -> float | None:
+        self._adam.zero_grad()
+        loss = self._pinn.loss(self._batch)
+        loss.backward()
+        self._adam.step()
+        return float(loss)
+
+    def first_loss(self) -> float:
+        return float(self._pinn.loss(self._batch))
+
+    def loop(self, steps: int) -> list[float]:
+        clock = StepClock()
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+            trainer = Trainer(
+                max_steps=steps,
+                max_epochs=-1,
+                accelerator="cpu",
+                logger=TensorBoardLogger(folder),
+                callbacks=[clock],
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                limit_val_batches=0,
+            )
+            trainer.fit(self._pinn, self._data)
+        return clock.times
+
+
+def jobs(points: int, width: int, depth: int, names: list[str]) -> dict[str, Job]:
+    """Build the sides, all with the same points and initial weights, and check that their losses agree."""
+    torch.manual_seed(0)
+    problem = Burgers()
+    data = CollocationDataModule(problem, points, {"initial": 200, "left": 100, "right": 100})
+    batch: CollocationBatch = next(iter(data.train_dataloader()))
+    model = MLP(2, 1, width=width, depth=depth, scope="fixed")
+    linears: list[Any] = list(model.linears)
+    sides: dict[str, Any] = {}
+    for name in names:
+        if name in PEERS:
+            sides[name] = PEERS[name][1](batch, linears, problem.viscosity, LEARNING_RATE)
+        else:
+            engine, compiled = OURS[name.removesuffix(", layer slopes")]
+            sides[name] = Laaf(data, model, engine, compiled, "layer" if name.endswith("slopes") else "fixed")
+    losses = {name: side.first_loss() for name, side in sides.items() if "compiled" not in name}
+    reference = next(iter(losses.values()))
+    for name, loss in losses.items():
+        assert math.isclose(loss, reference, rel_tol=1e-4), f"{name} starts at {loss}, not at {reference}"
+    return sides
+
+
+def time_bare(sides: dict[str, Job], rounds: int, steps: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Time steps outside of loops; return the medians of the rounds, and the first steps, milliseconds."""
+    first = {}
+    for name, side in sides.items():
+        begin = time.perf_counter()
+        side.step()
+        first[name] = 1000 * (time.perf_counter() - begin)
+    medians: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            times = [time.perf_counter()]
+            for _ in range(steps):
+                side.step()
+                times.append(time.perf_counter())
+            medians[name].append(_median_step(times))
+    return medians, first
+
+
+def time_loops(sides: dict[str, Job], rounds: int, steps: int) -> dict[str, list[float]]:
+    """Time steps inside each library's own loop; return the means of the rounds, milliseconds."""
+    medians: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            times = side.loop(steps)[5:]
+            medians[name].append(1000 * (times[-1] - times[0]) / (len(times) - 1))
+    return medians
+
+
+def available() -> list[str]:
+    """Return all sides whose libraries are installed."""
+    found = []
+    for name, (package, _) in PEERS.items():
+        with contextlib.suppress(PackageNotFoundError):
+            version(package)
+            found.append(name)
+    return [*found, *OURS, "Taylor mode, layer slopes", "Taylor mode, compiled, layer slopes"]
+
+
+def print_table(title: str, sides: dict[str, list[float]]) -> None:
+    """Print milliseconds a step, and ratios to the peers of the same round."""
+    peers = [name for name in sides if name in PEERS]
+    rows = []
+    for name, values in sides.items():
+        ratios = [spread([p / v for p, v in zip(sides[peer], values, strict=True)]) for peer in peers]
+        rows.append([name, spread(values), *ratios])
+    print(table([title, "ms a step", *(f"{peer} / this" for peer in peers)], rows), end="\n\n")
+
+
+def grow(what: str, names: list[str], rounds: int, steps: int, largest: int) -> dict[str, Any]:
+    """Time bare steps over sizes; print one table."""
+    result: dict[str, Any] = {}
+    rows = []
+    for size in [size for size in GROWTH[what] if size <= largest]:
+        shape = {"points": 10_000, "width": 20, "depth": 6, what: size}
+        chosen = [name for name in names if size <= PEERS_UP_TO or "Taylor" in name]
+        sides = jobs(shape["points"], shape["width"], shape["depth"], chosen)
+        fewer = max(3, steps * 10_000 // max(shape["points"], 10_000))
+        medians, _ = time_bare(sides, rounds, fewer)
+        result[str(size)] = medians
+        rows.append([f"{size:,}", *(spread(medians.get(name, [])) for name in names)])
+    print(table([what, *names], rows), end="\n\n")
+    return result
+
+
+def _median_step(times: list[float]) -> float:
+    return 1000 * statistics.median(b - a for a, b in itertools.pairwise(times))
+
+
+def run() -> None:
+    # Compiled code of earlier runs would be found again, and the first step look shorter than it is.
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
+        measure()
+
+
+def measure() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 10 steps, without growth")
+    parser.add_argument("--grow", choices=list(GROWTH), help="time bare steps over sizes instead")
+    parser.add_argument("--largest", type=int, default=1_000_000, help="largest size of --grow")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    rounds, steps = (2, 10) if arguments.quick else (10, 40)
+    packages = [package for package, _ in (PEERS[name] for name in available() if name in PEERS)]
+    if arguments.grow:
+        names = [name for name in available() if not name.endswith("slopes")]
+        numbers = grow(arguments.grow, names, 5, steps, arguments.largest)
+        print_json({arguments.grow: numbers} | circumstances(*packages))
+        return
+    sides = jobs(10_000, 20, 6, available())
+    bare, first = time_bare(sides, rounds, steps)
+    print_table("bare", bare)
+    loops = time_loops(
+        {name: side for name, side in sides.items() if name != "nested autograd, compiled"}, rounds, 2 * steps + 5
+    )
+    print_table("loop", loops)
+    print(table(["first step", "s"], [[name, f"{ms / 1000:.1f}"] for name, ms in first.items() if "compiled" in name]))
+    print_json({"bare_ms": bare, "loop_ms": loops, "first_ms": first} | circumstances(*packages))
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,169 @@
+"""The Burgers step of `burgers_step.py` in DeepXDE (PyTorch backend) and PINA, as their documentation does it.
+
+    pip install deepxde pina-mathlab
+
+Both get the same points, the same initial weights and Adam with the same learning rate; the loss is the mean squared
+residual plus the mean squared misfit over all condition points.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import time
+import warnings
+from typing import Any, Protocol
+
+import torch
+from pytorch_lightning.utilities.seed import isolate_rng
+from torch import Tensor, nn
+
+from laaf_lightning import CollocationBatch
+
+
+class Job(Protocol):
+    """A training job of one library."""
+
+    def step(self) -> float | None:
+        """Take one optimiser step outside of the library's training loop; return the loss before it, if it tells."""
+        ...
+
+    def loop(self, steps: int) -> list[float]:
+        """Train in the library's own loop; return the time at the end of every step, seconds."""
+        ...
+
+
+class DeepXDE:
+    """DeepXDE's `Model`: `train_step` bare, `train` as the loop."""
+
+    def __init__(self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, lr: float) -> None:
+        os.environ["DDE_BACKEND"] = "pytorch"
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            import deepxde as dde  # noqa: PLC0415  # an optional peer
+
+        def pde(x: Tensor, u: Tensor) -> Tensor:
+            u_x = dde.grad.jacobian(u, x, i=0, j=0)
+            u_t = dde.grad.jacobian(u, x, i=0, j=1)
+            u_xx: Tensor = dde.grad.hessian(u, x, i=0, j=0)
+            residual: Tensor = u_t + u * u_x - viscosity * u_xx
+            return residual
+
+        geometry = dde.geometry.GeometryXTime(dde.geometry.Interval(-1, 1), dde.geometry.TimeDomain(0, 1))
+        conditions = dde.icbc.PointSetBC(batch.condition_points.numpy(), batch.condition_values.numpy())
+        data = dde.data.TimePDE(geometry, pde, [conditions], num_domain=0, anchors=batch.residual_points.numpy())
+        net = dde.nn.FNN([linear.in_features for linear in linears] + [1], "tanh", "Glorot normal")
+        _copy_weights(linears, list(net.linears))
+        self._model = dde.Model(data, net)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._model.compile("adam", lr=lr)
+        self._data = data.train_next_batch()
+        self._clock = type("Clock", (_Clock, dde.callbacks.Callback), {})
+
+    def step(self) -> float | None:
+        self._model.train_step(*self._data)
+        return None
+
+    def first_loss(self) -> float:
+        return float(self._model.outputs_losses_train(*self._data)[1].sum())
+
+    def loop(self, steps: int) -> list[float]:
+        clock = self._clock()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._model.train(iterations=steps, display_every=1000, callbacks=[clock], verbose=0)
+        return list(clock.times)
+
+
+class PINA:
+    """PINA's physics-informed solver: its conditions and Adam bare, its Trainer, on Lightning, as the loop."""
+
+    def __init__(self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, lr: float) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pina  # noqa: PLC0415  # an optional peer
+            from pina.domain import CartesianDomain  # noqa: PLC0415
+            from pina.equation.zoo import BurgersEquation  # noqa: PLC0415
+            from pina.model import FeedForward  # noqa: PLC0415
+            from pina.optim import TorchOptimizer  # noqa: PLC0415
+            from pina.problem import SpatialProblem, TimeDependentProblem  # noqa: PLC0415
+            from pina.solver import PhysicsInformedSingleModelSolver  # noqa: PLC0415
+
+        labels = ["x", "t"]
+        points = pina.LabelTensor(batch.residual_points.clone(), labels)
+        at = pina.LabelTensor(batch.condition_points.clone(), labels)
+        values = pina.LabelTensor(batch.condition_values.clone(), ["u"])
+        inside = pina.Condition(input=points, equation=BurgersEquation(viscosity))
+        given = pina.Condition(input=at, target=values)
+
+        class Problem(SpatialProblem, TimeDependentProblem):  # type: ignore[misc]  # untyped
+            output_variables = ["u"]  # noqa: RUF012
+            spatial_domain = CartesianDomain({"x": [-1, 1]})
+            temporal_domain = CartesianDomain({"t": [0, 1]})
+            domains: dict[str, Any] = {}  # noqa: RUF012
+            conditions = {"inside": inside, "given": given}  # noqa: RUF012
+
+        sizes = [linear.out_features for linear in linears[:-1]]
+        network = FeedForward(2, 1, layers=sizes, func=nn.Tanh)
+        _copy_weights(linears, [part for part in network.modules() if isinstance(part, nn.Linear)])
+        self._pina = pina
+        adam = TorchOptimizer(torch.optim.Adam, lr=lr)
+        self._solver = PhysicsInformedSingleModelSolver(Problem(), network, optimizer=adam)
+        # Copies: evaluating makes the points require a gradient, which the Trainer's data must not.
+        self._parts = [(inside, {"input": points.clone()}), (given, {"input": at.clone(), "target": values})]
+        self._adam = torch.optim.Adam(network.parameters(), lr=lr)
+
+    def _loss(self) -> Tensor:
+        parts = [condition.evaluate(data, self._solver).square().mean() for condition, data in self._parts]
+        loss: Tensor = (parts[0] + parts[1]).as_subclass(torch.Tensor)
+        return loss
+
+    def step(self) -> float | None:
+        self._adam.zero_grad()
+        loss = self._loss()
+        loss.backward()
+        self._adam.step()
+        return float(loss)
+
+    def first_loss(self) -> float:
+        return float(self._loss())
+
+    def loop(self, steps: int) -> list[float]:
+        import lightning  # noqa: PLC0415  # PINA's own
+
+        class Clock(_Clock, lightning.pytorch.Callback):
+            def on_train_batch_end(self, *_: Any) -> None:
+                self.on_batch_end()
+
+        clock = Clock()
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), isolate_rng():
+            warnings.simplefilter("ignore")
+            trainer = self._pina.Trainer(
+                solver=self._solver,
+                max_epochs=steps,
+                accelerator="cpu",
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                enable_checkpointing=False,
+                logger=False,
+                callbacks=[clock],
+            )
+            trainer.train()
+        return clock.times
+
+
+class _Clock:
+    """Notes the time at the end of every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def on_batch_end(self) -> None:
+        self.times.append(time.perf_counter())
+
+
+def _copy_weights(source: list[nn.Linear], target: list[nn.Linear]) -> None:
+    with torch.no_grad():
+        for mine, theirs in zip(source, target, strict=True):
+            theirs.weight.copy_(mine.weight)
+            theirs.bias.copy_(mine.bias)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from laaf_lightning.data import PublishedImageDataModule as PublishedImageDataModule
     from laaf_lightning.data import SemeionDataModule as SemeionDataModule
     from laaf_lightning.data import SVHNDataModule as SVHNDataModule
+    from laaf_lightning.derivatives import Differentiable as Differentiable
+    from laaf_lightning.derivatives import Field as Field
     from laaf_lightning.errors import ConfigurationError as ConfigurationError
     from laaf_lightning.metrics import RelativeL2Error as RelativeL2Error
     from laaf_lightning.models import MLP as MLP
@@ -51,8 +53,18 @@ if TYPE_CHECKING:
     from laaf_lightning.modules import FunctionRegressor as FunctionRegressor
     from laaf_lightning.modules import ImageClassifier as ImageClassifier
     from laaf_lightning.problems import PDE as PDE
+    from laaf_lightning.problems import AllenCahn as AllenCahn
+    from laaf_lightning.problems import Ansatz as Ansatz
     from laaf_lightning.problems import Burgers as Burgers
+    from laaf_lightning.problems import Condition as Condition
     from laaf_lightning.problems import Dirichlet as Dirichlet
+    from laaf_lightning.problems import Heat as Heat
+    from laaf_lightning.problems import Helmholtz as Helmholtz
+    from laaf_lightning.problems import InverseBurgers as InverseBurgers
+    from laaf_lightning.problems import Neumann as Neumann
+    from laaf_lightning.problems import Periodic as Periodic
+    from laaf_lightning.problems import PointData as PointData
+    from laaf_lightning.problems import Robin as Robin
 
 _ROOMS = {
     "activations": ("AdaptiveActivation", "adapt", "named_slopes", "slope_parameter_groups", "slope_recovery"),
@@ -88,7 +100,22 @@ _ROOMS = {
     "metrics": ("RelativeL2Error",),
     "models": ("LeNet", "MLP", "PreActResNet18"),
     "modules": ("AdaptiveModule", "BurgersPINN", "FunctionRegressor", "ImageClassifier", "PINN"),
-    "problems": ("PDE", "Burgers", "Dirichlet"),
+    "derivatives": ("Differentiable", "Field"),
+    "problems": (
+        "PDE",
+        "AllenCahn",
+        "Ansatz",
+        "Burgers",
+        "Condition",
+        "Dirichlet",
+        "Heat",
+        "Helmholtz",
+        "InverseBurgers",
+        "Neumann",
+        "Periodic",
+        "PointData",
+        "Robin",
+    ),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = ["__version__", *_ROOM_OF]  # noqa: PLE0604  # the table above holds strings only

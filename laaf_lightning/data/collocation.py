@@ -16,7 +16,7 @@ from laaf_lightning.data.namespaces import LightningDataModule
 from laaf_lightning.data.point_batches import CollocationBatch, PointBatches
 from laaf_lightning.data.sampling import Sampler, sample_box
 from laaf_lightning.errors import ConfigurationError, unknown_choice
-from laaf_lightning.problems import PDE, Burgers, check_problem, conflicts
+from laaf_lightning.problems import PDE, Burgers, check_points, check_problem, conflicts
 
 
 class CollocationDataModule(LightningDataModule):
@@ -102,8 +102,10 @@ class CollocationDataModule(LightningDataModule):
             points: shape (N, d), the same on all processes, each of which takes its share.
 
         Raises:
-            ConfigurationError: if they do not split evenly over the processes, or are fewer than a minibatch.
+            ConfigurationError: if they lie outside the domain, do not split evenly over the processes, or are fewer
+                than a minibatch.
         """
+        check_points(self.problem, points, "set_residual_points")
         self._residual_points = points.detach().double().cpu()
         if self._batches is not None:
             share = rank_share(self, self._residual_points, "residual points")

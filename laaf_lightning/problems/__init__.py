@@ -2,6 +2,7 @@
 
 from laaf_lightning.problems.allen_cahn import AllenCahn as AllenCahn
 from laaf_lightning.problems.burgers import Burgers as Burgers
+from laaf_lightning.problems.checks import check_points as check_points
 from laaf_lightning.problems.checks import check_problem as check_problem
 from laaf_lightning.problems.checks import conflicts as conflicts
 from laaf_lightning.problems.condition_set import ConditionSet as ConditionSet

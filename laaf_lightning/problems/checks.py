@@ -25,7 +25,7 @@ def check_problem(problem: PDE) -> None:
 
     Raises:
         ConfigurationError: for a coordinate without a domain, an empty or infinite domain, a coefficient that the
-            residual does not take, conditions of the same name or none at all, a condition on an unknown coordinate,
+            residual does not take, conditions of the same name, a condition on an unknown coordinate,
             outside the domain or about an unknown that does not exist, and data that are not finite, outside the
             domain or of the wrong shape.
     """
@@ -41,8 +41,6 @@ def check_problem(problem: PDE) -> None:
     _check_coefficients(problem)
     conditions = problem.conditions()
     names = [condition.name for condition in conditions]
-    if not names and problem.ansatz() is None:
-        raise ConfigurationError(f"{kind} has no conditions: at least one is needed, or an ansatz that meets them")
     if len(set(names)) < len(names):
         raise ConfigurationError(f"{kind} has the conditions [{', '.join(names)}]: each needs another name")
     for condition in conditions:
@@ -50,7 +48,7 @@ def check_problem(problem: PDE) -> None:
 
 
 def conflicts(problem: PDE) -> list[str]:
-    """Find values that disagree where two faces meet, which no continuous solution can have.
+    """Find values that disagree where two faces meet, or on one face, which no continuous solution can have.
 
     Args:
         problem: the equation with its conditions.
@@ -61,11 +59,15 @@ def conflicts(problem: PDE) -> list[str]:
     found = []
     given = [condition for condition in problem.conditions() if isinstance(condition, Dirichlet)]
     for one, other in itertools.combinations(given, 2):
-        if one.at[0] == other.at[0] or one.unknown != other.unknown:
+        opposite = one.at[0] == other.at[0] and one.at[1] != other.at[1]
+        if opposite or one.unknown != other.unknown:
             continue
         corner = other.place(one.place(_spread(problem), problem.coordinates), problem.coordinates)
         values, others = one.target(corner), other.target(corner)
-        gap = (values - others).abs().flatten()
+        if not len(corner) == values.numel() == others.numel():
+            continue  # of a wrong shape, which is refused where they are sampled
+        values, others = values.flatten(), others.flatten()
+        gap = (values - others).abs()
         if gap.max() > _TOLERANCE * max(1.0, float(values.abs().max())):
             worst = int(gap.argmax())
             place = ", ".join(f"{name}={float(corner[worst, i]):g}" for i, name in enumerate(problem.coordinates))
@@ -77,13 +79,37 @@ def conflicts(problem: PDE) -> list[str]:
     return found
 
 
+def check_points(problem: PDE, points: Tensor, what: str = "the data") -> None:
+    """Refuse points outside the domain.
+
+    Args:
+        problem: the equation.
+        points: shape (N, d).
+        what: whose points they are, for the error.
+
+    Raises:
+        ConfigurationError: for another shape, or naming the first point outside.
+    """
+    if points.ndim != 2 or points.shape[1] != len(problem.coordinates):
+        expected = f"(N, {len(problem.coordinates)}) for {', '.join(problem.coordinates)}"
+        raise ConfigurationError(f"{what} has points of shape {tuple(points.shape)}: expected {expected}")
+    for column, name in enumerate(problem.coordinates):
+        lower, upper = problem.domain[name]
+        inside = (points[:, column] >= lower) & (points[:, column] <= upper)
+        if not inside.all():
+            row = int((~inside).nonzero()[0])
+            raise ConfigurationError(
+                f"{what} has {int((~inside).sum())} points outside the domain, the first in row {row}: "
+                f"{name}={float(points[row, column]):g} is not in [{lower}, {upper}]"
+            )
+
+
 def _check_coefficients(problem: PDE) -> None:
     kind = type(problem).__name__
     arguments = inspect.signature(problem.residual).parameters
-    if any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values()):
-        return
+    takes_any = any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values())
     for name, guess in problem.coefficients().items():
-        if name not in list(arguments)[2:]:
+        if not takes_any and name not in list(arguments)[2:]:
             raise ConfigurationError(
                 f"{kind}.coefficients() has {name!r}, which {kind}.residual does not take: write "
                 f"residual(self, x, u, {name})"
@@ -131,15 +157,7 @@ def _check_data(problem: PDE, what: str, data: PointData) -> None:
             raise ConfigurationError(
                 f"{what} has {part} that are not finite, the first in row {row}: {tensor[row].tolist()}"
             )
-    for column, name in enumerate(problem.coordinates):
-        lower, upper = problem.domain[name]
-        outside = (data.points[:, column] < lower) | (data.points[:, column] > upper)
-        if outside.any():
-            row = int(outside.nonzero()[0])
-            raise ConfigurationError(
-                f"{what} has {int(outside.sum())} points outside the domain, the first in row {row}: "
-                f"{name}={float(data.points[row, column]):g} is not in [{lower}, {upper}]"
-            )
+    check_points(problem, data.points, what)
 
 
 def _spread(problem: PDE) -> Tensor:

@@ -1,0 +1,72 @@
+"""The code in the documentation runs as it stands."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import laaf_lightning as laaf
+from laaf_lightning.cli import main
+from laaf_lightning.derivatives import AutogradField, TaylorField
+
+PAGE = (Path(__file__).parent.parent / "docs" / "pinns.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+
+
+@pytest.fixture
+def wave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    (tmp_path / "membrane.py").write_text(blocks("python")[0], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield importlib.import_module("membrane")
+    sys.modules.pop("membrane")
+
+
+@pytest.mark.slow
+def test_the_command_of_the_page_trains_the_equation_of_the_page(wave: Any) -> None:
+    command = shlex.split(blocks("bash")[0].replace("\\\n", " "))
+    assert command[:3] == ["python", "-m", "laaf_lightning"]
+    arguments = [*command[3:], "--trainer.enable_progress_bar=false", "--data.num_residual=50"]
+    steps = arguments.index("--trainer.max_steps") + 1
+    arguments[steps] = "3"
+    run: Any = main(arguments)
+    assert run.trainer.global_step == 3
+    assert type(run.model.problem).__name__ == "Wave"
+
+
+def test_the_equation_of_the_page_is_solved_by_a_standing_wave(wave: Any) -> None:
+    problem = wave.Wave(speed=2.0)
+    points = torch.rand(20, 2, dtype=torch.float64)
+
+    def standing(at: Tensor) -> AutogradField:
+        return AutogradField(lambda p: torch.sin(torch.pi * p[:, :1]) * torch.cos(2 * torch.pi * p[:, 1:]), at, "xt")
+
+    residual = problem.residual(problem.columns(points), standing(points))
+    assert residual.abs().max() < 1e-12
+    for condition in problem.conditions():
+        at = condition.place(points, problem.coordinates)
+        torch.testing.assert_close(condition.operator(standing(at), None), condition.target(at), rtol=0, atol=1e-12)
+
+
+def test_the_activation_of_the_page_passes_taylor_mode() -> None:
+    namespace: dict[str, Any] = {"torch": torch}
+    exec(blocks("python")[1], namespace)
+    network = laaf.MLP(2, 1, width=5, depth=2, activation=namespace["Gaussian"](), scope="neuron", n=2).double()
+    points = torch.rand(7, 2, dtype=torch.float64)
+    orders = [*itertools.combinations_with_replacement(range(2), 2)]
+    taylor, oracle = TaylorField(network, points, ["x", "t"], orders), AutogradField(network, points, ["x", "t"])
+    for by in itertools.combinations_with_replacement(["x", "t"], 2):
+        torch.testing.assert_close(taylor.d(*by), oracle.d(*by), rtol=1e-12, atol=1e-13)

@@ -99,14 +99,15 @@ def _look_up(known: Mapping[Any, _Known], activation: object) -> _Known | None:
 
 def _tanh(z: Tensor, order: int) -> list[Tensor]:
     s = torch.tanh(z)
-    first = 1 - s * s
+    square = s * s
+    first = 1 - square
     derivatives = [s, first]
     if order >= 2:
-        derivatives.append(-2 * s * first)
+        derivatives.append((s * first).mul_(-2))
     if order >= 3:
-        derivatives.append(first * (6 * s * s - 2))
+        derivatives.append(first * (6 * square - 2))
     if order >= 4:
-        derivatives.append(s * first * (16 - 24 * s * s))
+        derivatives.append(derivatives[2] * (12 * square - 8))
     return derivatives
 
 
@@ -141,30 +142,26 @@ def _softplus(z: Tensor, order: int) -> list[Tensor]:
 
 
 def _silu(z: Tensor, order: int) -> list[Tensor]:
-    return _times_z(z, _sigmoid(z, order))
+    p = _sigmoid(z, order)
+    return [z * p[0], *(torch.add(z * p[k], p[k - 1], alpha=k) for k in range(1, len(p)))]
 
 
 def _gelu(z: Tensor, order: int) -> list[Tensor]:
-    density = torch.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    square = z * z
+    density = torch.exp(-0.5 * square) / math.sqrt(2 * math.pi)
     cumulative = 0.5 * (1 + torch.erf(z / math.sqrt(2)))
-    derivatives = [cumulative, density]
+    derivatives = [z * cumulative, cumulative + z * density]
     if order >= 2:
-        derivatives.append(-z * density)
+        derivatives.append((2 - square) * density)
     if order >= 3:
-        derivatives.append((z * z - 1) * density)
+        derivatives.append((square - 4) * z * density)
     if order >= 4:
-        derivatives.append((3 - z * z) * z * density)
-    return _times_z(z, derivatives)
+        derivatives.append(((7 - square) * square - 4) * density)
+    return derivatives
 
 
 def _identity(z: Tensor, order: int) -> list[Tensor]:
     return [z, torch.ones_like(z), *(torch.zeros_like(z) for _ in range(order - 1))]
-
-
-def _times_z(z: Tensor, derivatives: Sequence[Tensor]) -> list[Tensor]:
-    """Return the derivatives of z·p(z): the k-th is k·p⁽ᵏ⁻¹⁾ + z·p⁽ᵏ⁾."""
-    higher = [k * derivatives[k - 1] + z * derivatives[k] for k in range(1, len(derivatives))]
-    return [z * derivatives[0], *higher]
 
 
 _RULES: dict[Any, Rule] = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from laaf_lightning.activations import AdaptiveActivation
 from laaf_lightning.derivatives.field import Field
 from laaf_lightning.derivatives.layers import is_adaptive, is_affine, layers_of, why_not_taylor
 from laaf_lightning.derivatives.orders import Order, partitions, with_lower_orders
@@ -18,19 +19,39 @@ from laaf_lightning.errors import ConfigurationError
 
 # Derivatives of a layer's output by the coordinates: order to (features, N) or (features, 1). What is absent is zero.
 Jets: TypeAlias = dict[Order, Tensor]
+Products: TypeAlias = dict[tuple[Order, ...], Tensor]
 Terms: TypeAlias = tuple[tuple[tuple[Order, ...], int], ...]
 
 
 @dataclass(frozen=True)
-class TaylorPlan:
-    """What has to be computed for some derivatives: found once, used at every step.
+class Stage:
+    """One step of a network: an affine map, or an activation.
 
     Attributes:
+        affine: the affine map, or None.
+        slope: the adaptive activation whose slope acts here, or None; the slope after an affine map is folded into it.
+        rule: the activation's derivatives, or None for an affine map.
+    """
+
+    affine: nn.Linear | None
+    slope: AdaptiveActivation | None
+    rule: Rule | None
+
+
+@dataclass(frozen=True)
+class TaylorPlan:
+    """How some derivatives of one network are computed: found once, used at every step.
+
+    It holds for the network's layers as they are; where one is replaced, a new plan is needed.
+
+    Attributes:
+        stages: the network's layers.
         orders: the derivatives and all lower ones that they need.
         highest: the highest order.
         terms: for each order but (), the terms of Faà di Bruno's formula by the order of σ's derivative.
     """
 
+    stages: tuple[Stage, ...]
     orders: tuple[Order, ...]
     highest: int
     terms: tuple[tuple[Order, tuple[tuple[int, Terms], ...]], ...]
@@ -53,7 +74,7 @@ class TaylorPlan:
         if (reason := why_not_taylor(network, needed)) is not None:
             raise ConfigurationError(f"Taylor mode cannot differentiate this network: {reason}")
         terms = tuple((order, _by_size(order)) for order in needed if order)
-        return cls(needed, max(map(len, needed)), terms)
+        return cls(tuple(_stages(tuple(layers_of(network)))), needed, max(map(len, needed)), terms)
 
 
 class TaylorField(Field):
@@ -71,7 +92,7 @@ class TaylorField(Field):
         points: shape (N, d).
         coordinates: the d names of the columns.
         orders: the derivatives that will be asked for, as sorted column indices, each of order 4 or less; or a
-            `TaylorPlan` of them, made once for many fields, which spares the checks.
+            `TaylorPlan` of them for this network, made once for many fields, which spares the checks.
         unknowns: the C names of the outputs.
 
     Raises:
@@ -92,7 +113,7 @@ class TaylorField(Field):
         unknowns: Sequence[str] = ("u",),
     ) -> None:
         plan = orders if isinstance(orders, TaylorPlan) else TaylorPlan.of(network, orders)
-        self._jets = _propagate(tuple(layers_of(network)), points, plan)
+        self._jets = _propagate(points, plan)
         self._known = plan.orders
         super().__init__(self._jets[()].t(), coordinates, unknowns)
 
@@ -110,27 +131,35 @@ def _by_size(order: Order) -> tuple[tuple[int, Terms], ...]:
     return tuple((size, tuple(terms)) for size, terms in grouped)
 
 
-def _propagate(layers: Sequence[nn.Module], points: Tensor, plan: TaylorPlan) -> Jets:
+def _stages(layers: Sequence[nn.Module]) -> Iterator[Stage]:
+    """Pair each slope with the affine map before it, where there is one."""
+    folded = False
+    for layer, after in itertools.zip_longest(layers, layers[1:]):
+        if is_affine(layer):
+            yield Stage(layer, _with_slope(after), None)
+        else:
+            yield Stage(None, None if folded else _with_slope(layer), rule_of(layer))
+        folded = is_affine(layer)
+
+
+def _with_slope(layer: nn.Module | None) -> AdaptiveActivation | None:
+    return layer if is_adaptive(layer) and layer.a is not None else None
+
+
+def _propagate(points: Tensor, plan: TaylorPlan) -> Jets:
     """Pass the points through the layers, features first, so that the points fill the vector lanes."""
     unit = torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
     jets: Jets = {order: unit[:, order[0], None] for order in plan.orders if len(order) == 1}
     jets[()] = points.detach().t()
-    following = itertools.zip_longest(layers, layers[1:])
-    scaled = False
-    for layer, after in following:
-        if is_affine(layer):
-            jets = _affine(layer, jets, _slope(after))
-        else:
-            if not scaled and (slope := _slope(layer)) is not None:
-                jets = {order: jet * slope.to(jet.dtype) for order, jet in jets.items()}
-            jets = _activate(rule_of(layer), jets, plan)
-        scaled = is_affine(layer)
+    for stage in plan.stages:
+        slope = None if stage.slope is None else stage.slope.slope.reshape(-1, 1)
+        if stage.affine is not None:
+            jets = _affine(stage.affine, jets, slope)
+            continue
+        if slope is not None:
+            jets = {order: jet * slope.to(jet.dtype) for order, jet in jets.items()}
+        jets = _activate(stage.rule, jets, plan)
     return jets
-
-
-def _slope(layer: nn.Module | None) -> Tensor | None:
-    """Return the slope n·a that acts before an activation, as a column of features; None without one."""
-    return layer.slope.reshape(-1, 1) if is_adaptive(layer) and layer.a is not None else None
 
 
 def _affine(layer: nn.Linear, jets: Jets, slope: Tensor | None) -> Jets:
@@ -152,28 +181,34 @@ def _activate(rule: Rule | None, jets: Jets, plan: TaylorPlan) -> Jets:
     assert rule is not None
     sigma = rule(jets[()], plan.highest)
     outputs: Jets = {(): sigma[0]}
+    products: Products = {(order,): jet for order, jet in jets.items()}
     for order, by_size in plan.terms:
         total: Tensor | None = None
         for size, terms in by_size:
-            inner = _sum_of_products(jets, terms)
+            inner = _sum_of_products(products, terms)
             if inner is not None:
-                total = sigma[size] * inner if total is None else torch.addcmul(total, sigma[size], inner)
+                total = sigma[size] * inner if total is None else total.addcmul_(sigma[size], inner)
         if total is not None:
             outputs[order] = total
     return outputs
 
 
-def _sum_of_products(jets: Jets, terms: Terms) -> Tensor | None:
+def _sum_of_products(products: Products, terms: Terms) -> Tensor | None:
     """Return Σ count·Π z_B over the terms none of whose factors is zero; None if there is none."""
     total: Tensor | None = None
     for blocks, count in terms:
-        if any(block not in jets for block in blocks):
+        if any((block,) not in products for block in blocks):
             continue
-        product = jets[blocks[0]]
-        for block in blocks[1:]:
-            product = product * jets[block]
+        product = _product(products, blocks)
         if total is None:
             total = product if count == 1 else product * count
         else:
             total = torch.add(total, product, alpha=count)
     return total
+
+
+def _product(products: Products, blocks: tuple[Order, ...]) -> Tensor:
+    """Return Π z_B, from what is known of it: z_x·z_x serves u_xx and, times z_x, u_xxx."""
+    if blocks not in products:
+        products[blocks] = _product(products, blocks[:-1]) * products[blocks[-1:]]
+    return products[blocks]

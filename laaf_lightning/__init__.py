@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from laaf_lightning.activations import named_slopes as named_slopes
     from laaf_lightning.activations import slope_parameter_groups as slope_parameter_groups
     from laaf_lightning.activations import slope_recovery as slope_recovery
+    from laaf_lightning.callbacks import AdaptiveLossWeights as AdaptiveLossWeights
     from laaf_lightning.callbacks import ConstantWeight as ConstantWeight
     from laaf_lightning.callbacks import CosineDecay as CosineDecay
     from laaf_lightning.callbacks import EpochTrainLoss as EpochTrainLoss
     from laaf_lightning.callbacks import FigureCallback as FigureCallback
     from laaf_lightning.callbacks import LinearDecay as LinearDecay
     from laaf_lightning.callbacks import OffAfter as OffAfter
+    from laaf_lightning.callbacks import ResampleCollocation as ResampleCollocation
     from laaf_lightning.callbacks import SlopeRecovery as SlopeRecovery
     from laaf_lightning.callbacks import WeightSchedule as WeightSchedule
     from laaf_lightning.data import Augmentation as Augmentation
@@ -69,12 +71,14 @@ if TYPE_CHECKING:
 _ROOMS = {
     "activations": ("AdaptiveActivation", "adapt", "named_slopes", "slope_parameter_groups", "slope_recovery"),
     "callbacks": (
+        "AdaptiveLossWeights",
         "ConstantWeight",
         "CosineDecay",
         "EpochTrainLoss",
         "FigureCallback",
         "LinearDecay",
         "OffAfter",
+        "ResampleCollocation",
         "SlopeRecovery",
         "WeightSchedule",
     ),

@@ -80,6 +80,7 @@ class SlopeRecovery(Callback):
         self.log_every_n_steps = log_every_n_steps
         self.histograms = histograms
         self.assumption: TheoremAssumption | None = None
+        self._scale = 1.0
         self._recovery: WeightedRecovery | None = None
         self._slope_log: SlopeLog | None = None
         self._term: LossTerm | None = None
@@ -90,6 +91,7 @@ class SlopeRecovery(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find the slopes, refuse what cannot work, wrap the training step."""
         self._release(pl_module)  # also a wrapper that a copy has kept from the fit in which it was made
+        self._scale = 1.0
         refuse_company([other for other in getattr(trainer, "callbacks", []) if isinstance(other, SlopeRecovery)])
         sites = adaptive_sites(pl_module)
         if sites:
@@ -106,6 +108,36 @@ class SlopeRecovery(Callback):
         warn_about_line_search(trainer, pl_module)
         self._term = LossTerm(pl_module, self._recovery.add_to)
 
+    def value_at(self, step: int) -> Tensor | None:
+        """Compute S(a) for a callback that balances the terms of a loss.
+
+        Args:
+            step: number of optimiser steps taken so far.
+
+        Returns:
+            0-dim, attached to the graph; None where no S(a) is in the loss: outside a fit, without a weight at this
+            step, or without slopes.
+        """
+        if self._recovery is None or self._term is None or not weight_at(self.weight, step):
+            return None
+        return self._recovery.value()
+
+    def rescale(self, scale: float, step: int) -> float:
+        """Multiply the weight, or what the schedule says, by a factor from now on to the end of the fit.
+
+        Args:
+            scale: the factor, finite and ≥ 0.
+            step: number of optimiser steps taken so far.
+
+        Returns:
+            W_a of this step; 0 where no S(a) is in the loss.
+        """
+        self._scale = scale
+        if self._recovery is None or self._term is None:
+            return 0.0
+        self._recovery.set_weight(scale * weight_at(self.weight, step))
+        return self._recovery.weight
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count log steps from here; expect the theorem's numbers from a new run's first batch."""
         if self._slope_log is not None:
@@ -117,8 +149,7 @@ class SlopeRecovery(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Set the weight of this optimiser step."""
-        if self._recovery is not None and self._term is not None:
-            self._recovery.set_weight(weight_at(self.weight, trainer.global_step))
+        self.rescale(self._scale, trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

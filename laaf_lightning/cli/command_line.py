@@ -77,12 +77,24 @@ class LAAFCommandLine(LightningCLI):
         Args:
             parser: the parser of one subcommand.
         """
-        from laaf_lightning.callbacks import EpochTrainLoss, FigureCallback, SlopeRecovery  # noqa: PLC0415  # to parse for
+        from laaf_lightning.callbacks import (  # noqa: PLC0415  # to parse for
+            AdaptiveLossWeights,
+            EpochTrainLoss,
+            FigureCallback,
+            ResampleCollocation,
+            SlopeRecovery,
+        )
 
         parser.add_lightning_class_args(SlopeRecovery, "slope_recovery")
         parser.add_lightning_class_args(FigureCallback, "figures")
-        parser.add_lightning_class_args(EpochTrainLoss, "epoch_train_loss")
-        parser.set_defaults({"epoch_train_loss.enabled": False})
+        switched_on = {
+            "epoch_train_loss": EpochTrainLoss,
+            "resample_collocation": ResampleCollocation,
+            "adaptive_loss_weights": AdaptiveLossWeights,
+        }
+        for key, callback in switched_on.items():
+            parser.add_lightning_class_args(callback, key)
+            parser.set_defaults({f"{key}.enabled": False})
         parser.add_argument("--test_after_fit", type=bool, default=False, help="Whether fit ends with a test.")
         parser.link_arguments("model.init_args.problem", "data.init_args.problem")
         for fact in _LINKED_FACTS:

@@ -92,7 +92,8 @@ class TaylorField(Field):
         points: shape (N, d).
         coordinates: the d names of the columns.
         orders: the derivatives that will be asked for, as sorted column indices, each of order 4 or less; or a
-            `TaylorPlan` of them for this network, made once for many fields, which spares the checks.
+            `TaylorPlan` of them for this network, made once for many fields, which spares the checks; a function that
+            is compiled needs one from outside.
         unknowns: the C names of the outputs.
 
     Raises:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from laaf_lightning.activations import SCOPES, AdaptiveActivation, Scope, adapt
-from laaf_lightning.derivatives import AutogradField, TaylorField
+from laaf_lightning.derivatives import AutogradField, TaylorField, TaylorPlan
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.models import MLP
 from tests.derivatives.cases import (
@@ -20,8 +22,6 @@ from tests.derivatives.cases import (
     assert_equal_oracle,
     both,
     derivatives,
-    gradients,
-    nonlinear_loss,
     points,
     randomised,
     up_to,
@@ -165,48 +165,6 @@ def test_saturated_activations_give_neither_nan_nor_a_wrong_derivative(activatio
     assert_equal_oracle(network, z, up_to(4, 1), tolerance=tolerance)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_single_precision_agrees_with_double(activation: str) -> None:
-    network = randomised(MLP(2, 1, width=8, depth=3, activation=activation, scope="neuron", n=5))
-    orders, at = up_to(2, 2), points(2, 50)
-
-    def found(dtype: torch.dtype) -> list[Tensor]:
-        terms = derivatives(TaylorField(network.to(dtype), at.to(dtype), ["x", "t"], orders), orders)
-        residual = terms[0] * terms[1] + terms[2] - terms[3] + terms[4] + terms[5]
-        return [*terms, *gradients(residual.mean(), network)]
-
-    for got, expected in zip(found(torch.float32), found(torch.float64), strict=True):
-        assert got.dtype == torch.float32
-        assert (got - expected).abs().max() <= 1e-4 * expected.abs().max()
-
-
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("scope", ["fixed", "neuron"])
-def test_half_precision_by_autocast_is_near_single_precision(activation: str, scope: Scope) -> None:
-    network = randomised(MLP(2, 1, width=8, depth=2, activation=activation, scope=scope, n=5)).float()
-    at, orders = points(2, 50, torch.float32), [(0, 0, 0), (0, 1)]
-    exact = derivatives(TaylorField(network, at, ["x", "t"], orders), orders)
-    with torch.autocast("cpu", torch.bfloat16):
-        found = derivatives(TaylorField(network, at, ["x", "t"], orders), orders)
-    assert found[0].dtype == torch.bfloat16
-    for got, expected in zip(found, exact, strict=True):
-        torch.testing.assert_close(got.float(), expected, rtol=0, atol=0.1 * expected.abs().max().item() + 1e-6)
-    assert all(gradient.isfinite().all() for gradient in gradients(nonlinear_loss(found).float(), network))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_dtype_of_points_and_network_is_kept(dtype: torch.dtype) -> None:
-    network = randomised(MLP(2, 2, width=4, depth=2, scope="neuron", n=5)).to(dtype)
-    u = TaylorField(network, points(2, dtype=dtype), ["x", "t"], [(0, 0), (1,)], ["v", "w"])
-    assert {value.dtype for value in (u.value, u.d("x"), u.d("t"), u.d("x", "x"))} == {dtype}
-
-
-def test_device_of_points_and_network_is_kept() -> None:
-    network = MLP(2, 1, width=4, depth=2, scope="neuron", n=5).to("meta")
-    u = TaylorField(network, torch.zeros(5, 2, device="meta"), ["x", "t"], [(0, 0), (1,)])
-    assert {value.device.type for value in (u.value, u.d("x"), u.d("t"), u.d("x", "x"))} == {"meta"}
-
-
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_derivatives_are_right_where_gradients_are_switched_off(mode: Any) -> None:
     network, orders = randomised(MLP(2, 1, width=4, depth=2, scope="neuron", n=5)), up_to(2, 2)
@@ -236,13 +194,34 @@ def test_no_pass_backwards_is_made_for_the_derivatives(monkeypatch: pytest.Monke
     assert u.d("x", "x").requires_grad
 
 
-def test_a_slope_is_read_anew_at_every_step() -> None:
+@pytest.mark.parametrize("name", ["activations.1.a", "linears.1.weight", "linears.0.bias"])
+def test_a_plan_serves_many_fields_and_follows_the_parameters(name: str) -> None:
     network = randomised(MLP(2, 1, width=4, depth=2, scope="neuron", n=5))
-    before = TaylorField(network, points(2), ["x", "t"], [(0,)]).d("x")
+    plan = TaylorPlan.of(network, [(0, 0)])
+    before = TaylorField(network, points(2), ["x", "t"], plan).d("x", "x")
     with torch.no_grad():
-        network.get_parameter("activations.1.a").mul_(1.5)
-    assert not torch.allclose(TaylorField(network, points(2), ["x", "t"], [(0,)]).d("x"), before)
-    assert_equal_oracle(network, points(2), [(0,)])
+        network.get_parameter(name).mul_(1.5)
+    for at in (points(2), points(2, 9)):
+        after = TaylorField(network, at, ["x", "t"], plan).d("x", "x")
+        torch.testing.assert_close(after, AutogradField(network, at, ["x", "t"]).d("x", "x"), rtol=1e-10, atol=1e-10)
+    assert not torch.allclose(TaylorField(network, points(2), ["x", "t"], plan).d("x", "x"), before)
+
+
+def test_a_plan_is_copied_and_pickled_with_its_network() -> None:
+    network = randomised(NETWORKS["own_activation_adaptive"])
+    plan = TaylorPlan.of(network, [(0, 0)])
+    for twin, its_plan in (copy.deepcopy((network, plan)), pickle.loads(pickle.dumps((network, plan)))):
+        with torch.no_grad():
+            for p in twin.parameters():
+                p.mul_(1.5)
+        found = TaylorField(twin, points(2), ["x", "t"], its_plan).d("x", "x")
+        torch.testing.assert_close(found, AutogradField(twin, points(2), ["x", "t"]).d("x", "x"))
+    assert not torch.allclose(found, TaylorField(network, points(2), ["x", "t"], plan).d("x", "x"))
+
+
+def test_a_plan_of_a_network_beyond_taylor_mode_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="Taylor mode cannot differentiate this network: no rule for"):
+        TaylorPlan.of(MLP(2, 1, activation="relu"), [(0,)])
 
 
 def test_all_names_of_coordinates_serve() -> None:

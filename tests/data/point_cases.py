@@ -22,10 +22,11 @@ class LinearFit(LightningModule):
         nn.init.ones_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
         self.seen: list[Tensor] = []
+        self.counts: dict[str, int] = {}
         self.grid_points = 0
 
     def training_step(self, batch: CollocationBatch) -> Tensor:
-        self.seen = list(batch)
+        self.seen, self.counts = list(batch[:3]), dict(batch.condition_counts)
         inside: Tensor = self.linear(batch.residual_points).square().mean()
         return inside + nn.functional.mse_loss(self.linear(batch.condition_points), batch.condition_values)
 
@@ -46,7 +47,12 @@ def fitted(trainer: Any) -> dict[str, Any]:
     model = LinearFit()
     trainer.fit(model, datamodule=points())
     parameters = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
-    return {"seen": model.seen, "grid_points": model.grid_points, "parameters": parameters}
+    return {
+        "seen": model.seen,
+        "counts": model.counts,
+        "grid_points": model.grid_points,
+        "parameters": parameters,
+    }
 
 
 def two_ranks_fit() -> dict[str, Any]:

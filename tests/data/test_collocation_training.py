@@ -68,6 +68,8 @@ def test_two_ranks_share_all_points_and_train_as_one_process(both_ranks: list[di
     for whole, left, right in zip(alone["seen"], first["seen"], second["seen"], strict=True):
         assert len(left) == len(right)
         assert sorted(whole.tolist()) == sorted([*left.tolist(), *right.tolist()])
+    assert alone["counts"] == {"initial": 6, "left": 4, "right": 4}
+    assert {name: first["counts"][name] + second["counts"][name] for name in first["counts"]} == alone["counts"]
     assert first["grid_points"] + second["grid_points"] == alone["grid_points"] == 25_600
     for rank in (first, second):
         torch.testing.assert_close(rank["parameters"], alone["parameters"], rtol=1e-12, atol=1e-14)

@@ -33,7 +33,7 @@ class Dtypes(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.seen |= {part.dtype for part in batch} | {outputs["loss"].dtype}
+        self.seen |= {part.dtype for part in batch if isinstance(part, torch.Tensor)} | {outputs["loss"].dtype}
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("32-true", torch.float32), ("64-true", torch.float64)])

@@ -47,7 +47,7 @@ class Differentiator:
     Attributes:
         problem: names the coordinates and unknowns.
         orders: the derivatives that the residual asks for.
-        parts: the network's modules when this was chosen.
+        parts: the network's modules, and the functions that they apply, when this was chosen.
         plan: of Taylor mode for the residual; None for nested autograd.
         condition_plan: of Taylor mode for the conditions, likewise.
         reason: why not Taylor mode, if it is not.
@@ -55,7 +55,7 @@ class Differentiator:
 
     problem: PDE
     orders: frozenset[Order]
-    parts: tuple[nn.Module, ...]
+    parts: tuple[object, ...]
     plan: TaylorPlan | None = None
     condition_plan: TaylorPlan | None = None
     reason: str | None = None
@@ -66,7 +66,7 @@ class Differentiator:
         return "autograd" if self.plan is None else "taylor"
 
     def serves(self, network: nn.Module) -> bool:
-        """Tell whether the network's modules are still those that this was chosen for.
+        """Tell whether the network's modules and their activations are still those that this was chosen for.
 
         Args:
             network: the network now.
@@ -74,7 +74,7 @@ class Differentiator:
         Returns:
             False where one has been replaced.
         """
-        return self.parts == tuple(network.modules())
+        return self.parts == _parts(network)
 
     def field(self, network: nn.Module, points: Tensor, *, at_conditions: bool = False) -> Field:
         """Return N and its derivatives.
@@ -122,7 +122,7 @@ def choose_engine(
     Raises:
         ConfigurationError: if Taylor mode is asked for and cannot serve.
     """
-    parts = tuple(network.modules())
+    parts = _parts(network)
     if engine == "autograd":
         return Differentiator(problem, orders, parts)
     reason = why_not_taylor(network, orders | condition_orders) or _disagreement(network, problem)
@@ -155,6 +155,11 @@ def refuse_vanishing_derivatives(network: nn.Module, orders: Collection[Order]) 
                 f"everywhere from order {vanishes} on: the residual would not see them; take a smooth one (tanh, sin, "
                 "gelu, silu, softplus), or allow_piecewise=true if this is meant"
             )
+
+
+def _parts(network: nn.Module) -> tuple[object, ...]:
+    modules = tuple(network.modules())
+    return *modules, *(vars(module).get("activation") for module in modules)  # functions are no modules
 
 
 def _disagreement(network: nn.Module, problem: PDE) -> str | None:

@@ -153,6 +153,15 @@ def test_conditions_ask_for_what_they_prescribe(condition: Condition, orders: se
     assert condition_orders(Written(zero), [condition]) == orders
 
 
+def test_what_is_asked_of_partners_alone_counts_too() -> None:
+    class Flux(Periodic):
+        def operator(self, u: Field, partner: Field | None) -> Tensor:
+            assert partner is not None
+            return u - partner.d("t")
+
+    assert condition_orders(Written(zero), [Flux("a", "x", (2.0, 3.0))]) == {(2,)}
+
+
 def test_conditions_ask_together_and_none_for_nothing() -> None:
     problem = Flow(zero)
     conditions = [

@@ -16,7 +16,7 @@ from torch import Tensor
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions import Condition, Dirichlet, Periodic
-from laaf_lightning.problems.pde import PDE
+from laaf_lightning.problems.pde import PDE, Ansatz
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -35,6 +35,8 @@ class AllenCahn(PDE):
     Args:
         diffusivity: D, 1e-5 ≤ D ≤ 1.
         reaction: R, 0 ≤ R ≤ 10.
+        hard_conditions: whether u = x² cos πx + t·N meets the initial condition by construction; the periodic ones
+            stay in the loss.
 
     Raises:
         ConfigurationError: for values outside these ranges, which the reference solution does not resolve in seconds.
@@ -46,6 +48,7 @@ class AllenCahn(PDE):
 
     diffusivity: float = 1e-4
     reaction: float = 5.0
+    hard_conditions: bool = False
 
     coordinates: ClassVar[tuple[str, ...]] = ("x", "t")
     domain: ClassVar[Mapping[str, tuple[float, float]]] = {"x": (-1.0, 1.0), "t": (0.0, 1.0)}
@@ -74,13 +77,19 @@ class AllenCahn(PDE):
         """Return the initial condition and the two periodic ones.
 
         Returns:
-            ``"initial"``, ``"periodic"`` and ``"periodic_slope"``.
+            ``"initial"``, unless it is hard, ``"periodic"`` and ``"periodic_slope"``.
         """
-        return (
-            Dirichlet("initial", ("t", 0.0), _initial_value),
-            Periodic("periodic", "x", (-1.0, 1.0)),
-            Periodic("periodic_slope", "x", (-1.0, 1.0), order=1),
-        )
+        initial = () if self.hard_conditions else (Dirichlet("initial", ("t", 0.0), _initial_value),)
+        around = Periodic("periodic", "x", (-1.0, 1.0)), Periodic("periodic_slope", "x", (-1.0, 1.0), order=1)
+        return (*initial, *around)
+
+    def ansatz(self) -> Ansatz | None:
+        """Return the hard condition, if asked for.
+
+        Returns:
+            g = x² cos πx and d = t, or None.
+        """
+        return Ansatz(_initial_value, _time) if self.hard_conditions else None
 
     def axes(self) -> dict[str, Tensor]:
         """Return x = linspace(−1, 1, 201) and t = linspace(0, 1, 101).
@@ -133,6 +142,10 @@ class AllenCahn(PDE):
             a = torch.from_numpy(amplitudes(times.numpy()).T)[index] - fading[part] * initial
             u[part] += (torch.cos(x[part] * wavenumbers) * a).sum(dim=1, keepdim=True)
         return u.to(points.device)
+
+
+def _time(points: Tensor) -> Tensor:
+    return points[:, 1:]
 
 
 def _initial_value(points: Tensor) -> Tensor:

@@ -24,10 +24,10 @@ def check_problem(problem: PDE) -> None:
         problem: the equation with its conditions.
 
     Raises:
-        ConfigurationError: for a coordinate without a domain, an empty or infinite domain, a coefficient that the
-            residual does not take, conditions of the same name, a condition on an unknown coordinate,
-            outside the domain or about an unknown that does not exist, and data that are not finite, outside the
-            domain or of the wrong shape.
+        ConfigurationError: for a coordinate without a domain, an empty or infinite domain, coefficients other than
+            those that the residual takes, conditions of the same name, a condition on an unknown coordinate, outside
+            the domain or about an unknown that does not exist, and data that are not finite, outside the domain or of
+            the wrong shape.
     """
     kind = type(problem).__name__
     for name in problem.coordinates:
@@ -116,6 +116,16 @@ def _check_coefficients(problem: PDE) -> None:
             )
         if not math.isfinite(guess):
             raise ConfigurationError(f"the first guess of {name!r} in {kind} is {guess}: it must be finite")
+    for name, argument in list(arguments.items())[2:]:
+        needed = argument.default is argument.empty and argument.kind not in {
+            argument.VAR_POSITIONAL,
+            argument.VAR_KEYWORD,
+        }
+        if needed and name not in problem.coefficients():
+            raise ConfigurationError(
+                f"{kind}.residual takes {name!r}, which {kind}.coefficients() lacks: give it a first guess there, or "
+                f"take a constant from self"
+            )
 
 
 def _check_condition(problem: PDE, condition: Condition) -> None:

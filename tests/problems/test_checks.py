@@ -56,6 +56,11 @@ class HardSlab(Slab):
         return Ansatz(zero, zero)
 
 
+class GreedySlab(Slab):
+    def residual(self, x: Mapping[str, Tensor], u: Field, viscosity: Tensor) -> Tensor:  # type: ignore[override]
+        return u.d("t") - viscosity * u.d("x", "x")
+
+
 class KeywordSlab(Slab):
     def residual(self, x: Mapping[str, Tensor], u: Field, *args: Any, **coefficients: Any) -> Tensor:
         return u.d("t")
@@ -104,6 +109,10 @@ def test_sound_descriptions_pass(problem: PDE) -> None:
         (
             Slab(INITIAL, coefficients={"velocity": 1.0}),
             r"^Slab.coefficients\(\) has 'velocity', which Slab.residual does not take: write residual\(self, x, u, ve",
+        ),
+        (
+            GreedySlab(INITIAL),
+            r"^GreedySlab.residual takes 'viscosity', which GreedySlab.coefficients\(\) lacks: give it a first guess",
         ),
         (Slab(INITIAL, coefficients={"u": 1.0}), r"^Slab.coefficients\(\) has 'u', which Slab.residual does not take"),
         (

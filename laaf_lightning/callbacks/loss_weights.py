@@ -33,9 +33,10 @@ class AdaptiveLossWeights(Callback):
     last ones. Logged at each update: ``loss_weight/<term>``.
 
     With `slope_recovery`, S(a) of the Trainer's `SlopeRecovery` is one more term: W_a is λ_a times that callback's own
-    weight or schedule, with λ_a = 1 at the beginning. S(a) never reaches zero, and falls in every slope: it has no
-    minimum at which the pull would end. Balanced, it goes on pulling at the slopes as strongly as every other term
-    pulls at the network, to the end of the run, or of an `OffAfter` schedule.
+    weight or schedule, with λ_a = 1 at the beginning. S(a) falls in every slope and never reaches zero: it has no
+    minimum, and its gradient fades only as the slopes grow, whereupon λ_a grows instead. So the balanced term goes on
+    pulling at the slopes as strongly as every other term pulls at the network, and a long run may drive them off: end
+    it with an `OffAfter` schedule.
 
     Source: Wang, Sankaran, Wang & Perdikaris, An expert's guide to training physics-informed neural networks, arXiv
     2308.08468 (2023), after Wang, Teng & Perdikaris, SIAM J. Sci. Comput. 43 (2021).
@@ -70,6 +71,11 @@ class AdaptiveLossWeights(Callback):
         shown = ("every_n_steps", "momentum", "slope_recovery")
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Forget an earlier run; a checkpoint is loaded after this."""
+        if stage == "fit" and trainer.global_step == 0:
+            self._weights, self._last_step = {}, None
+
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse what cannot work.
 
@@ -98,12 +104,9 @@ class AdaptiveLossWeights(Callback):
             )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew, or put the weights of the run that goes on back."""
-        if not self.enabled:
-            return
-        if trainer.global_step == 0:
-            self._weights, self._last_step = {}, None
-        self._set(trainer, pl_module)
+        """Put the weights of a run that goes on back, that of slope recovery too."""
+        if self.enabled:
+            self._set(trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Update the weights if the optimiser step that begins is due.
@@ -133,9 +136,11 @@ class AdaptiveLossWeights(Callback):
             checkpoint[_CHECKPOINT_KEY] = {"weights": dict(self._weights), "step": self._last_step}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Take the weights over; training sets them when it starts."""
+        """Take the weights over, and give the module its own."""
         state = checkpoint.get(_CHECKPOINT_KEY, {"weights": {}, "step": None})
         self._weights, self._last_step = dict(state["weights"]), state["step"]
+        if self.enabled:
+            self._set_module(pl_module)
 
     def _is_due(self, step: int) -> bool:
         return self._last_step is None or step // self.every_n_steps > self._last_step // self.every_n_steps
@@ -166,13 +171,17 @@ class AdaptiveLossWeights(Callback):
 
     def _set(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
         """Give module and slope recovery their weights; return what enters the loss."""
-        entering = {name: weight for name, weight in self._weights.items() if name != _RECOVERY}
-        for name, weight in entering.items():
-            setattr(module, f"weight_{name}", weight)
+        entering = self._set_module(module)
         recovery = self._recovery(trainer)
         if recovery is not None and _RECOVERY in self._weights:
             entering[_RECOVERY] = recovery.rescale(self._weights[_RECOVERY], trainer.global_step)
         return entering
+
+    def _set_module(self, module: LightningModule) -> dict[str, float]:
+        weights = {name: weight for name, weight in self._weights.items() if name != _RECOVERY}
+        for name, weight in weights.items():
+            setattr(module, f"weight_{name}", weight)
+        return weights
 
     def _recovery(self, trainer: Trainer) -> SlopeRecovery | None:
         if not self.slope_recovery:

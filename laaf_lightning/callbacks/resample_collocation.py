@@ -106,7 +106,7 @@ class ResampleCollocation(Callback):
         self._last_step = self._restored = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse what cannot work.
+        """Refuse what cannot work; put a checkpoint's points back.
 
         Raises:
             ConfigurationError: without a DataModule whose points can be set, without ``residual(points)`` where the
@@ -115,6 +115,7 @@ class ResampleCollocation(Callback):
         if not self.enabled:
             return
         points = len(residual_data(trainer).residual_points())
+        self._restore(trainer)
         if self.method == "uniform":
             return
         if not callable(getattr(pl_module, "residual", None)):
@@ -125,14 +126,12 @@ class ResampleCollocation(Callback):
         self._refuse_numbers(points, trainer.world_size)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put a checkpoint's points back; make up for a redraw that it was saved just before."""
+        """Count steps from here; make up for a redraw that a checkpoint was saved just before."""
         if not self.enabled:
             return
-        self._last_step = trainer.global_step
-        if self._restored is not None:
-            restored, self._restored = self._restored, None
-            residual_data(trainer).set_residual_points(restored["points"])
-            self._last_step = restored["step"]
+        self._restore(trainer)  # again: some strategies load late, and a tuner loads what it saved
+        if self._last_step is None:
+            self._last_step = trainer.global_step
         self._redraw_if_due(trainer, pl_module)
 
     def on_train_batch_end(
@@ -148,14 +147,20 @@ class ResampleCollocation(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Keep the points, and the step up to which redraws are done."""
         if self._restored is not None:
-            checkpoint[_CHECKPOINT_KEY] = self._restored  # a tuner saves and loads before training starts
+            checkpoint[_CHECKPOINT_KEY] = self._restored  # saved by a tuner, before they were put back
         elif self.enabled and self._last_step is not None:
             points = residual_data(trainer).residual_points()
             checkpoint[_CHECKPOINT_KEY] = {"points": points, "step": self._last_step}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the points until training starts."""
+        """Keep the points until the fit starts."""
         self._restored = checkpoint.get(_CHECKPOINT_KEY)
+
+    def _restore(self, trainer: Trainer) -> None:
+        if self._restored is not None:
+            restored, self._restored = self._restored, None
+            residual_data(trainer).set_residual_points(restored["points"])
+            self._last_step = restored["step"]
 
     def _redraw_if_due(self, trainer: Trainer, module: LightningModule) -> None:
         step, last = trainer.global_step, self._last_step or 0

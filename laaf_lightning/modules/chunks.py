@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+import torch
+from torch import Tensor, nn
 
 from laaf_lightning.derivatives import KnownFactors
+
+Part = tuple[Tensor, KnownFactors | None]
 
 
 class SumOver(Protocol):
@@ -24,24 +26,51 @@ class SumOver(Protocol):
         ...
 
 
-def sum_in_chunks(function: SumOver, points: Tensor, known: KnownFactors | None, size: int | None) -> Tensor:
-    """Sum over all points; what the backward pass needs of a chunk is computed again when it gets there.
+def sum_in_chunks(
+    function: SumOver, points: Tensor, known: KnownFactors | None, size: int | None, parameters: Sequence[nn.Parameter]
+) -> Tensor:
+    """Sum over all points, with the gradients of each chunk taken as soon as its sum is there.
+
+    Nothing of a chunk is then kept but its gradients; they are those of first order, without a graph of their own.
 
     Args:
         function: the sum over some points.
         points: shape (N, d).
         known: at these points.
         size: most points at a time; None for all.
+        parameters: what the sum is differentiated by.
 
     Returns:
         0-dim, attached to the graph.
     """
     if size is None or size >= len(points):
         return function(points, known)
-    repeated: Callable[..., Any] = checkpoint
-    total = points.new_zeros(())
-    for start in range(0, len(points), size):
-        part = None if known is None else known.rows(start, start + size)
-        chunk = points[start : start + size]
-        total = total + repeated(function, chunk, part, use_reentrant=False, preserve_rng_state=False)
-    return total
+    starts = range(0, len(points), size)
+    parts = [(points[i : i + size], None if known is None else known.rows(i, i + size)) for i in starts]
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    if not trained or not torch.is_grad_enabled():
+        return torch.stack([function(*part) for part in parts]).sum()
+    # Not torch's checkpoint: compiled code may be another, and keep other tensors, when a chunk comes again.
+    apply: Callable[..., Tensor] = _SumWithGradients.apply
+    return apply(function, parts, *trained)
+
+
+class _SumWithGradients(torch.autograd.Function):
+    """Σ function(part), which knows its gradients by the parameters before anyone asks."""
+
+    @staticmethod
+    def forward(ctx: Any, function: SumOver, parts: Sequence[Part], *parameters: nn.Parameter) -> Tensor:
+        total = parts[0][0].new_zeros(())
+        gradients = [torch.zeros_like(parameter) for parameter in parameters]
+        for part in parts:
+            with torch.enable_grad():
+                value = function(*part)
+            found = torch.autograd.grad(value, parameters, allow_unused=True, materialize_grads=True)
+            total += value.detach()
+            gradients = [gradient + more for gradient, more in zip(gradients, found, strict=True)]
+        ctx.save_for_backward(*gradients)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *(outer * gradient for gradient in ctx.saved_tensors)

@@ -59,8 +59,8 @@ class PINN(AdaptiveModule):
         engine: how derivatives are computed: ``"taylor"`` (one forward pass), ``"autograd"`` (nested reverse mode, any
             network), or ``"auto"`` for Taylor mode where the network allows it.
         compile: whether the residual and the misfit run through ``torch.compile``.
-        chunk_size: most residual points at a time, ≥ 1, which bounds the memory; their forward pass is then done
-            twice. None takes all at once.
+        chunk_size: most residual points at a time, ≥ 1, which bounds the memory: a chunk's gradients are taken as
+            soon as its residual is there. None takes all at once.
         allow_piecewise: whether an activation may have derivatives that vanish almost everywhere at an order that the
             equation has, as ReLU's second one does.
 
@@ -230,6 +230,7 @@ class PINN(AdaptiveModule):
             points,
             self.known_factors(points),
             self.chunk_size,
+            list(self.parameters()),
         )
         if len(values) == 0:
             return {"residual": squared_residual / len(points), "data": points.new_zeros(())}

@@ -68,7 +68,7 @@ class Dispersive(PDE):
 
 
 class Membrane(PDE):
-    """u_tt = u_xx + u_xy + u_yy in three coordinates, fixed at x = 0 by construction, other conditions in the loss."""
+    """u_tt = u_xx + u_xy + u_yy − u in three coordinates."""
 
     coordinates: ClassVar[tuple[str, ...]] = ("x", "y", "t")
     domain: ClassVar[Mapping[str, tuple[float, float]]] = dict.fromkeys("xyt", (0.0, 1.0))
@@ -83,15 +83,12 @@ class Membrane(PDE):
             Robin("side", ("y", 1.0), _sine),
         )
 
+
+class Fixed(Membrane):
+    """The same, held at x = 0 by construction; the other conditions are in the loss."""
+
     def ansatz(self) -> Ansatz:
         return Ansatz(_sine, lambda points: points[:, :1] * torch.exp(points[:, 2:]))
-
-
-class InThree(Membrane):
-    """The same without construction."""
-
-    def ansatz(self) -> None:
-        return None
 
 
 EQUATIONS: dict[str, PDE] = {
@@ -103,8 +100,8 @@ EQUATIONS: dict[str, PDE] = {
     "inverse burgers": InverseBurgers(0.1, num_measurements=6),
     "two unknowns": Coupled(),
     "third order": Dispersive(),
-    "three coordinates": InThree(),
-    "three coordinates, partly hard": Membrane(),
+    "three coordinates": Membrane(),
+    "three coordinates, partly hard": Fixed(),
 }
 RESIDUAL_POINTS = 12
 
@@ -113,8 +110,8 @@ def points_of(problem: PDE) -> CollocationBatch:
     """Draw a few points, in float64."""
     counts: Any = {} if not problem.conditions() else 4
     batch = CollocationDataModule(problem, RESIDUAL_POINTS, counts, seed=1).train_dataloader().batch
-    tensors = [part.double() for part in batch[:3]]
-    return CollocationBatch(*tensors, batch.condition_counts)
+    points, at, values = (part.double() for part in batch[:3])
+    return CollocationBatch(points, at, values, batch.condition_counts)
 
 
 def pinn_of(problem: PDE, **settings: Any) -> PINN:

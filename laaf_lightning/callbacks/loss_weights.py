@@ -206,6 +206,6 @@ def _trained_parameters(module: nn.Module) -> list[nn.Parameter]:
     if not parameters:
         raise ConfigurationError(
             f"AdaptiveLossWeights compares gradients by the network's parameters, and {type(network).__name__} has "
-            "none that requires a gradient: leave the callback out"
+            "none that requires one: leave the callback out"
         )
     return parameters

@@ -39,6 +39,8 @@ class KnownFactorsCache:
             if held() is points and version == points._version:
                 return known
         known = KnownFactors.at(points, problem.coordinates, orders, offset=ansatz.offset, factor=ansatz.factor)
+        # A minibatch that is gone must not push out the points on the conditions, which stay.
+        self._kept = deque((entry for entry in self._kept if entry[0]() is not None), maxlen=_KEPT)
         if not points.is_inference():  # such tensors count no versions
             self._kept.append((weakref.ref(points), points._version, known))
         return known

@@ -39,7 +39,8 @@ def solution_figures(problem: PDE, predict: Callable[[Tensor], Tensor]) -> dict[
 
 
 def _drawable(problem: PDE, prediction: Tensor, exact: Tensor | None) -> Drawable | None:
-    axes = [values.numpy() for values in problem.axes().values()]
+    values_of = problem.axes()
+    axes = [values_of[name].numpy() for name in problem.coordinates]
     if len(axes) == 1:
         return None if exact is None else RegressionData(axes[0], exact.numpy(), prediction.numpy())
     first, second = problem.coordinates

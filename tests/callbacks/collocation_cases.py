@@ -43,8 +43,10 @@ class LineWork:
         self.optimizer = optimizer
         self.seen: list[Tensor] = []
         self.steps: list[int] = []
+        self.asked: list[int] = []
 
     def residual(self, points: Tensor) -> Tensor:
+        self.asked.append(len(points))
         return self.a * points
 
     def loss_terms(self, batch: laaf.CollocationBatch) -> dict[str, Tensor]:
@@ -96,6 +98,7 @@ def fitted_on_two_ranks(method: Any, **settings: Any) -> dict[str, Any]:
     trainer.fit(module, datamodule=data)
     return {
         "seen": module.seen,
+        "asked": module.asked,
         "points": data.residual_points(),
         "weights": [module.weight_residual, module.weight_data],
         "parameters": [module.a.item(), module.b.item()],

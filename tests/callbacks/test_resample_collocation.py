@@ -111,9 +111,10 @@ def test_minibatches_are_of_the_new_points(method: Any) -> None:
         assert set(module.seen[step].flatten().tolist()) <= present
 
 
-def test_points_are_fixed_after_the_last_step() -> None:
-    module, _, _ = fit_line(laaf.ResampleCollocation(2, until_step=4), steps=9)
-    assert changes(module.seen) == [2, 4]
+@pytest.mark.parametrize(("until_step", "expected"), [(1, []), (3, [2]), (4, [2, 4]), (5, [2, 4])])
+def test_points_are_fixed_after_the_last_step(until_step: int, expected: list[int]) -> None:
+    module, _, _ = fit_line(laaf.ResampleCollocation(2, until_step=until_step), steps=9)
+    assert changes(module.seen) == expected
 
 
 @pytest.mark.parametrize("method", METHODS)

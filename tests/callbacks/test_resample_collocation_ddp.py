@@ -41,6 +41,11 @@ def test_ranks_share_the_points_and_the_weights_of_one_process(ranks: list[dict[
     torch.testing.assert_close(first["parameters"], [module.a.item(), module.b.item()], rtol=1e-9, atol=0)
 
 
+def test_rank_zero_alone_computes_the_residual_at_candidates(ranks: list[dict[str, Any]]) -> None:
+    candidates = [[count for count in rank["rad_on_two_ranks"]["asked"] if count > 12] for rank in ranks]
+    assert candidates == [[120, 120, 120], []]
+
+
 def test_added_points_split_evenly_also_at_a_limit_of_19(ranks: list[dict[str, Any]]) -> None:
     assert [[len(seen) for seen in rank["rar_on_two_ranks"]["seen"]] for rank in ranks] == [[6, 6, 8, 8, 9, 9]] * 2
 

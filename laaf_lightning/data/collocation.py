@@ -106,10 +106,11 @@ class CollocationDataModule(LightningDataModule):
                 than a minibatch.
         """
         check_points(self.problem, points, "set_residual_points")
-        self._residual_points = points.detach().double().cpu()
+        points = points.detach().double().cpu().clone()
         if self._batches is not None:
-            share = rank_share(self, self._residual_points, "residual points")
+            share = rank_share(self, points, "residual points")
             self._batches.replace(self._batches.batch._replace(residual_points=share.to(data_dtype(self))))
+        self._residual_points = points
 
     def condition_points(self) -> tuple[Tensor, Tensor]:
         """Draw the points on the conditions.
@@ -127,7 +128,7 @@ class CollocationDataModule(LightningDataModule):
             A loader of `steps_per_epoch` batches of this process's share of the points.
         """
         drawn = draw_condition_points(self.problem, self.num_condition, self.sampler, self.seed)
-        share = [rank_share(self, part, "num_condition, all together,") for part in drawn]
+        share = [rank_share(self, part, "num_condition (all together)") for part in drawn]
         sizes = torch.bincount(share[2], minlength=len(self.num_condition)).tolist()
         counts = dict(zip(self.num_condition, sizes, strict=True))
         partners = partner_points(self.problem, share[0], counts)

@@ -55,9 +55,8 @@ class PointBatches:
             raise ConfigurationError(f"steps_per_epoch={repeats} must be >= 1")
         self.repeats = repeats
         self.batch_size = batch_size
-        self.replace(batch)
         self._generator = torch.Generator().manual_seed(seed)
-        self._order = torch.empty(0, dtype=torch.long)
+        self.replace(batch)
 
     def replace(self, batch: CollocationBatch) -> None:
         """Hand out other points, from the next step on.
@@ -75,6 +74,7 @@ class PointBatches:
                 "leave it out for all of them"
             )
         self.batch = batch
+        self._order = torch.empty(0, dtype=torch.long)  # what was left of the old points' is not of these
 
     def __len__(self) -> int:
         return self.repeats
@@ -85,7 +85,6 @@ class PointBatches:
 
     def _minibatch(self, batch: CollocationBatch, size: int) -> CollocationBatch:
         count = len(batch.residual_points)
-        self._order = self._order[self._order < count]  # there may be fewer points than before
         while len(self._order) < size:
             self._order = torch.cat([self._order, torch.randperm(count, generator=self._generator)])
         chosen, self._order = self._order[:size], self._order[size:]

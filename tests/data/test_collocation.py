@@ -12,7 +12,7 @@ from laaf_lightning.data import BurgersDataModule, CollocationBatch, Collocation
 from laaf_lightning.data.sampling import Sampler
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems import PDE, Burgers, Dirichlet
+from laaf_lightning.problems import PDE, Burgers, Condition, Dirichlet, PointData
 
 each_sampler = pytest.mark.parametrize("sampler", get_args(Sampler))
 
@@ -23,17 +23,17 @@ class Brick(PDE):
     coordinates = ("x", "y", "t")
     domain: ClassVar[Mapping[str, tuple[float, float]]] = {"t": (0.0, 0.5), "x": (2.0, 5.0), "y": (-4.0, -3.0)}
 
-    def __init__(self, conditions: Sequence[Dirichlet] | None = None) -> None:
+    def __init__(self, conditions: Sequence[Condition] | None = None) -> None:
         faces = (
             Dirichlet("bottom", ("y", -4.0), lambda p: p[:, :1] * (2 + p[:, 2:])),
             Dirichlet("start", ("t", 0.0), double),
         )
-        self._conditions = faces if conditions is None else conditions
+        self._conditions: Sequence[Condition] = faces if conditions is None else conditions
 
     def residual(self, x: Mapping[str, Tensor], u: Field) -> Tensor:
         return u.d("t")
 
-    def conditions(self) -> Sequence[Dirichlet]:
+    def conditions(self) -> Sequence[Condition]:
         return self._conditions
 
 
@@ -166,6 +166,7 @@ def test_problem_without_exact_solution_trains_but_cannot_be_validated() -> None
         ({"num_residual": 0}, "num_residual=0 must be >= 1"),
         ({"seed": -1}, "seed=-1 must be >= 0"),
         ({"steps_per_epoch": 0}, "steps_per_epoch=0 must be >= 1"),
+        ({"batch_size": 0}, "batch_size=0 must be >= 1"),
         ({"num_condition": -1}, "initial=-1 points on the condition 'initial': must be >= 0"),
         ({"num_condition": 0}, "num_condition={'initial': 0, 'left': 0, 'right': 0} has no point"),
         (
@@ -202,3 +203,79 @@ def test_condition_values_of_another_shape_are_refused_instead_of_broadcast() ->
     flat = Dirichlet("start", ("t", 0.0), lambda points: points[:, 0])
     with pytest.raises(ConfigurationError, match=r"'start' gives values of shape \(4,\) at 4 points: .* \(4, 1\)"):
         CollocationDataModule(Brick([flat]), 5, 4).condition_points()
+
+
+def test_values_that_disagree_at_a_corner_are_warned_about_with_the_place() -> None:
+    faces = (
+        Dirichlet("start", ("t", 0.0), double),
+        Dirichlet("left", ("x", 2.0), lambda points: 3 + points[:, :1]),
+    )
+    with pytest.warns(UserWarning, match="'start' and 'left' of Brick disagree at x=2, .*t=0: 4 against 5") as caught:
+        CollocationDataModule(Brick(faces))
+    assert len(caught) == 1
+
+
+def test_a_minibatch_larger_than_all_points_is_refused() -> None:
+    data = CollocationDataModule(Burgers(), 5, 4, batch_size=6)
+    with pytest.raises(ConfigurationError, match=r"batch_size=6 must be from 1 to the number .* of a process, 5"):
+        data.train_dataloader()
+
+
+def test_minibatches_hold_some_of_the_residual_points_and_all_conditions() -> None:
+    data = CollocationDataModule(Burgers(), 12, 4, steps_per_epoch=3, batch_size=4)
+    whole, steps = CollocationDataModule(Burgers(), 12, 4).train_dataloader().batch, list(data.train_dataloader())
+    assert sorted(torch.cat([step.residual_points for step in steps]).tolist()) == sorted(
+        whole.residual_points.tolist()
+    )
+    for step in steps:
+        assert torch.equal(step.condition_points, whole.condition_points)
+        assert step.condition_counts == {"initial": 4, "left": 4, "right": 4}
+
+
+def test_points_can_be_set_before_training() -> None:
+    data = CollocationDataModule(Burgers(), 12, 4)
+    points = data.sample_residual_points(7, seed=5)
+    data.set_residual_points(points)
+    assert torch.equal(data.residual_points(), points)
+    assert torch.equal(batch_of(data).residual_points, points.float())
+    kept = points.clone()
+    points.zero_()  # the caller's own again
+    assert torch.equal(data.residual_points(), kept)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (
+            torch.tensor([[0.0, 0.5], [1.5, 0.5], [2.0, 1]]),
+            r"2 points outside the domain, the first in row 1: x=1\.5",
+        ),
+        (torch.tensor([[0.0, torch.nan]]), r"1 points outside the domain, the first in row 0: t=nan is not in \[0"),
+        (torch.zeros(3, 1), r"points of shape \(3, 1\): expected \(N, 2\) for x, t"),
+        (torch.zeros(2), r"points of shape \(2,\): expected \(N, 2\) for x, t"),
+    ],
+)
+def test_points_outside_the_domain_are_refused_and_the_old_ones_stay(points: Tensor, message: str) -> None:
+    data = CollocationDataModule(Burgers(), 5, 4)
+    before = data.residual_points()
+    with pytest.raises(ConfigurationError, match=f"set_residual_points has {message}"):
+        data.set_residual_points(points)
+    assert torch.equal(data.residual_points(), before)
+
+
+def test_fewer_points_than_a_minibatch_are_refused_and_the_old_ones_stay() -> None:
+    data = CollocationDataModule(Burgers(), 8, 4, batch_size=6)
+    data.train_dataloader()
+    before = data.residual_points()
+    with pytest.raises(ConfigurationError, match=r"batch_size=6 must be from 1 to the number .* of a process, 5"):
+        data.set_residual_points(data.sample_residual_points(5, seed=9))
+    assert torch.equal(data.residual_points(), before)
+
+
+def test_measured_data_outside_the_domain_or_not_finite_are_refused() -> None:
+    for points, values, message in (
+        (torch.tensor([[3.0, -3.5, 0.6]]), torch.zeros(1, 1), r"'sensor' of Brick has 1 points outside .*t=0\.6"),
+        (torch.tensor([[3.0, -3.5, 0.4]]), torch.full((1, 1), torch.nan), r"'sensor' of Brick has values that are not"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            CollocationDataModule(Brick([PointData("sensor", points, values)]))

@@ -6,9 +6,12 @@ import lightning.pytorch
 import pytest
 import pytorch_lightning
 import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from laaf_lightning.data import BurgersDataModule, CollocationBatch
+from laaf_lightning.data import BurgersDataModule, CollocationBatch, CollocationDataModule
+from laaf_lightning.data.namespaces import LightningDataModule
+from laaf_lightning.problems import Burgers
 from tests.data import point_cases
 from tests.ranks import run_on_two_ranks
 
@@ -52,6 +55,66 @@ def test_both_trainers_fit_validate_and_predict_on_it(namespace: Any) -> None:
     assert runner.global_step == 6
     assert runner.callback_metrics["error"] > 0
     assert runner.predict(model, datamodule=data)[0].shape == (25_600, 1)
+
+
+class Steps(Callback):
+    """Remember each step's points as they were; set others after the second step."""
+
+    def __init__(self, points: Tensor | None = None) -> None:
+        self.points, self.seen, self.objects = points, list[Tensor](), list[Tensor]()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: CollocationBatch, batch_idx: int
+    ) -> None:
+        self.seen.append(batch.residual_points.clone())
+        self.objects.append(batch.residual_points)
+        if trainer.global_step == 2 and self.points is not None:
+            trainer.datamodule.set_residual_points(self.points)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("count", [10, 4, 17])
+def test_other_points_are_trained_on_from_the_next_step_on(count: int) -> None:
+    data = point_cases.points()
+    others = data.sample_residual_points(count, seed=77)
+    steps = Steps(others)
+    trainer = quiet(pytorch_lightning, max_epochs=2, precision="64-true", callbacks=[steps], limit_val_batches=0)
+    trainer.fit(point_cases.LinearFit(), datamodule=data)
+    assert len(steps.seen) == 10
+    before = data.sample_residual_points(10, seed=3)
+    assert [torch.equal(seen, before) for seen in steps.seen] == [True] * 2 + [False] * 8
+    assert [torch.equal(seen, others) for seen in steps.seen] == [False] * 2 + [True] * 8
+    # One tensor as long as the points are the same: what is known of them need not be computed again.
+    assert len({id(points) for points in steps.objects[:2]}) == 1
+    assert len({id(points) for points in steps.objects[2:]}) == 1
+
+
+def test_other_points_of_a_minibatch_job_are_trained_on_from_the_next_step_on() -> None:
+    data = CollocationDataModule(Burgers(), 12, 4, steps_per_epoch=8, batch_size=4)
+    others = data.sample_residual_points(9, seed=77)
+    steps = Steps(others)
+    trainer = quiet(pytorch_lightning, max_epochs=1, precision="64-true", callbacks=[steps], limit_val_batches=0)
+    trainer.fit(point_cases.LinearFit(), datamodule=data)
+    known = {tuple(point) for point in others.tolist()}
+    from_others = [sum(tuple(point) in known for point in seen.tolist()) for seen in steps.seen]
+    assert from_others == [0] * 2 + [4] * 6
+
+
+@pytest.mark.parametrize(("batch_size", "moves"), [(None, 1), (4, 6)])
+def test_a_batch_that_stays_is_moved_to_the_device_once(
+    batch_size: int | None, moves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = []
+
+    def move(self: Any, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        moved.append(batch)
+        return batch
+
+    monkeypatch.setattr(LightningDataModule, "transfer_batch_to_device", move)
+    data = CollocationDataModule(Burgers(), 12, 4, steps_per_epoch=3, batch_size=batch_size)
+    trainer = quiet(pytorch_lightning, max_epochs=2, limit_val_batches=0)
+    trainer.fit(point_cases.LinearFit().float(), datamodule=data)
+    assert trainer.global_step == 6
+    assert len(moved) == moves
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from laaf_lightning.data.sampling import Sampler, sample_unit_cube
+from laaf_lightning.data.sampling import Sampler, sample_box, sample_unit_cube
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.problems import PDE, Burgers, Heat
 
 SAMPLERS = get_args(Sampler)
 
@@ -71,3 +72,12 @@ def test_sobol_points_are_more_even_than_uniform_ones() -> None:
 def test_unknown_sampler_is_refused_by_the_function_too() -> None:
     with pytest.raises(ConfigurationError, match="unknown sampler 'halton': valid are uniform, latin_hypercube, sobol"):
         sample_unit_cube("halton", 3, 2, 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("problem", [Burgers(), Heat()], ids=repr)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_points_of_a_domain_are_those_of_the_cube_stretched(problem: PDE, sampler: Sampler) -> None:
+    cube = sample_unit_cube(sampler, 9, 2, seed=4).numpy()
+    (left, right), (start, end) = problem.domain["x"], problem.domain["t"]
+    expected = np.stack([left + (right - left) * cube[:, 0], start + (end - start) * cube[:, 1]], axis=1)
+    np.testing.assert_allclose(sample_box(problem, sampler, 9, seed=4).numpy(), expected, rtol=1e-15)

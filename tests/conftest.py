@@ -19,3 +19,12 @@ def seed_variables_end_with_the_test() -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes unless it is asked for: ``pytest -m soak``."""
+    if "soak" in config.option.markexpr:
+        return
+    soak = [item for item in items if item.get_closest_marker("soak")]
+    items[:] = [item for item in items if item not in soak]
+    config.hook.pytest_deselected(items=soak)

@@ -309,7 +309,7 @@ class PINN(AdaptiveModule):
     def _log_coefficient_errors(self, stage: str) -> None:
         for name, true in self.problem.true_coefficients().items():
             error = (self.coefficients[name].detach() - true).abs() / abs(true)
-            self.log(f"{stage}/{name}_error", error, prog_bar=True)
+            self.log(f"{stage}/{name}_error", error, prog_bar=True, sync_dist=True)
 
 
 # Of module level, as `Compiled` needs them.

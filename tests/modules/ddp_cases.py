@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,10 +13,11 @@ from torch import Tensor
 from torch.optim import LBFGS, SGD, Adam
 
 from laaf_lightning.callbacks import EpochTrainLoss
-from laaf_lightning.data import SemeionDataModule
-from laaf_lightning.modules import AdaptiveModule, ImageClassifier
+from laaf_lightning.data import CollocationDataModule, SemeionDataModule
+from laaf_lightning.modules import PINN, AdaptiveModule, ImageClassifier
+from laaf_lightning.problems import PDE, AllenCahn, Burgers, InverseBurgers
 from tests.modules.small import burgers_data, quiet_trainer, regression_data, small_pinn, small_regressor
-from tests.ranks import two_rank_trainer
+from tests.ranks import WORLD_SIZE, two_rank_trainer
 
 MakeTrainer = Callable[..., Trainer]
 ADAM = partial(Adam, lr=1e-2)
@@ -76,6 +78,48 @@ def regressor_lbfgs(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, T
 
 def pinn_adam(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
     return fit_pinn(make_trainer, ADAM, 20)
+
+
+def fit_problem(make_trainer: MakeTrainer, problem: PDE, **settings: Any) -> dict[str, Tensor]:
+    """Train on 24 residual points and an even number of points on the conditions."""
+    torch.manual_seed(0)
+    model = PINN(problem, width=5, depth=2, scope="neuron", n=2, optimizer=ADAM)
+    return _fit_points(make_trainer, model, CollocationDataModule(problem, 24, 4, steps_per_epoch=5, **settings), 12)
+
+
+def pinn_periodic(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_problem(make_trainer, AllenCahn(diffusivity=0.01, reaction=2.0))
+
+
+def pinn_hard(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_problem(make_trainer, Burgers(0.1, hard_conditions=True))
+
+
+def pinn_inverse(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_problem(make_trainer, InverseBurgers(0.1, num_measurements=10))
+
+
+def pinn_minibatches(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_problem(make_trainer, AllenCahn(diffusivity=0.01, reaction=2.0), batch_size=5)
+
+
+def pinn_whole_batches(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    """Minibatches of all the points that a rank has."""
+    world = 1 if make_trainer is not two_rank_trainer else WORLD_SIZE
+    return fit_problem(make_trainer, AllenCahn(diffusivity=0.01, reaction=2.0), batch_size=24 // world)
+
+
+def coefficient_warnings() -> dict[str, Any]:
+    """Validate an inverse problem; return the coefficient's error and what was warned."""
+    problem = InverseBurgers(0.1, first_guess=0.3, num_measurements=10)
+    model = PINN(problem, width=4, depth=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        (logged,) = two_rank_trainer().validate(model, datamodule=CollocationDataModule(problem, 24, 4), verbose=False)
+    return {
+        "error": logged["val/viscosity_error"],
+        "warnings": [str(warning.message) for warning in caught if "sync_dist" in str(warning.message)],
+    }
 
 
 def pinn_lbfgs(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:

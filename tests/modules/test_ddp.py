@@ -16,7 +16,16 @@ from tests.ranks import run_on_two_ranks
 pytestmark = pytest.mark.slow
 
 FITS = ["regressor_adam", "regressor_lbfgs", "pinn_adam", "pinn_lbfgs"]
-CASES = [*FITS, "classifier_two_ranks", "uneven_shards", "classifier_validation", "epoch_train_loss"]
+FITS += ["pinn_periodic", "pinn_hard", "pinn_inverse", "pinn_whole_batches"]
+CASES = [
+    *FITS,
+    "pinn_minibatches",
+    "coefficient_warnings",
+    "classifier_two_ranks",
+    "uneven_shards",
+    "classifier_validation",
+    "epoch_train_loss",
+]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +34,7 @@ def ranks() -> list[dict[str, Any]]:
     return [{name.rpartition(":")[2]: value for name, value in result.items()} for result in results]
 
 
-@pytest.mark.parametrize("case", [*FITS, "classifier_two_ranks"])
+@pytest.mark.parametrize("case", [*FITS, "pinn_minibatches", "classifier_two_ranks"])
 def test_both_ranks_have_the_same_weights_and_slopes(ranks: list[dict[str, Any]], case: str) -> None:
     first, second = (result[case] for result in ranks)
     assert first.keys() == second.keys()
@@ -63,3 +72,17 @@ def test_accuracy_loss_and_confusion_are_over_all_images(ranks: list[dict[str, A
 def test_the_epochs_training_loss_is_over_all_images(ranks: list[dict[str, Any]]) -> None:
     expected = ddp_cases.epoch_train_loss(quiet_trainer)
     assert [result["epoch_train_loss"] for result in ranks] == pytest.approx([expected] * 2, rel=1e-6)
+
+
+def test_minibatches_train_on_both_ranks_points(ranks: list[dict[str, Any]]) -> None:
+    trained = ranks[0]["pinn_minibatches"]
+    # Other random points in a step than one process takes, hence another end; not that of all points either.
+    for other in (ddp_cases.pinn_minibatches(quiet_trainer), ranks[0]["pinn_whole_batches"]):
+        difference = max((trained[name] - other[name]).abs().max().item() for name in trained if name != "train/loss")
+        assert 1e-6 < difference < 0.2
+
+
+def test_a_coefficients_error_is_logged_without_a_warning(ranks: list[dict[str, Any]]) -> None:
+    for result in ranks:
+        assert result["coefficient_warnings"]["error"] == pytest.approx(2.0, rel=1e-6)
+        assert result["coefficient_warnings"]["warnings"] == []

@@ -129,7 +129,7 @@ class ResampleCollocation(Callback):
         """Count steps from here; make up for a redraw that a checkpoint was saved just before."""
         if not self.enabled:
             return
-        self._restore(trainer)  # again: some strategies load late, and a tuner loads what it saved
+        self._restore(trainer)  # again, since some strategies load late
         if self._last_step is None:
             self._last_step = trainer.global_step
         self._redraw_if_due(trainer, pl_module)
@@ -146,9 +146,7 @@ class ResampleCollocation(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Keep the points, and the step up to which redraws are done."""
-        if self._restored is not None:
-            checkpoint[_CHECKPOINT_KEY] = self._restored  # saved by a tuner, before they were put back
-        elif self.enabled and self._last_step is not None:
+        if self.enabled and self._last_step is not None:
             points = residual_data(trainer).residual_points()
             checkpoint[_CHECKPOINT_KEY] = {"points": points, "step": self._last_step}
 

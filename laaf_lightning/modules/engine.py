@@ -25,6 +25,7 @@ from laaf_lightning.problems import PDE
 Engine = Literal["auto", "autograd", "taylor"]
 _CHECKED_POINTS = 5
 _AGREEMENT = 1e-3
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
 def check_engine(engine: str) -> None:
@@ -47,7 +48,7 @@ class Differentiator:
     Attributes:
         problem: names the coordinates and unknowns.
         orders: the derivatives that the residual asks for.
-        parts: the network's modules, and the functions that they apply, when this was chosen.
+        parts: the network's modules, the functions that they apply and their hooks, when this was chosen.
         plan: of Taylor mode for the residual; None for nested autograd.
         condition_plan: of Taylor mode for the conditions, likewise.
         reason: why not Taylor mode, if it is not.
@@ -66,7 +67,7 @@ class Differentiator:
         return "autograd" if self.plan is None else "taylor"
 
     def serves(self, network: nn.Module) -> bool:
-        """Tell whether the network's modules and their activations are still those that this was chosen for.
+        """Tell whether the network's modules, activations and hooks are still those that this was chosen for.
 
         Args:
             network: the network now.
@@ -120,12 +121,14 @@ def choose_engine(
         What makes the fields.
 
     Raises:
-        ConfigurationError: if Taylor mode is asked for and cannot serve.
+        ConfigurationError: if Taylor mode is asked for and cannot serve, or if the network does not have one output
+            for each unknown.
     """
     parts = _parts(network)
+    probe = _probe(network, problem)
     if engine == "autograd":
         return Differentiator(problem, orders, parts)
-    reason = why_not_taylor(network, orders | condition_orders) or _disagreement(network, problem)
+    reason = why_not_taylor(network, orders | condition_orders) or _disagreement(network, problem, *probe)
     if reason is None:
         plans = TaylorPlan.of(network, orders), TaylorPlan.of(network, condition_orders)
         return Differentiator(problem, orders, parts, *plans)
@@ -158,23 +161,40 @@ def refuse_vanishing_derivatives(network: nn.Module, orders: Collection[Order]) 
 
 
 def _parts(network: nn.Module) -> tuple[object, ...]:
+    """Return what a choice of engine depends on: modules, the functions that they apply, and how many hooks they have.
+
+    Functions and hooks are no modules; torch has no public way to ask for hooks.
+    """
     modules = tuple(network.modules())
-    return *modules, *(vars(module).get("activation") for module in modules)  # functions are no modules
+    attributes = [vars(module) for module in modules]
+    return *modules, *((own.get("activation"), *(len(own[hooks]) for hooks in _HOOKS)) for own in attributes)
 
 
-def _disagreement(network: nn.Module, problem: PDE) -> str | None:
-    """Compare Taylor mode's u with the network's own: a forward of its own may do more than its layers."""
+def _probe(network: nn.Module, problem: PDE) -> tuple[Tensor, Tensor]:
+    """Return some points and what the network gives there."""
     parameter = next(network.parameters(), torch.zeros(()))
     points = torch.linspace(0.1, 0.9, _CHECKED_POINTS)[:, None].expand(-1, len(problem.coordinates)).to(parameter)
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
         with torch.no_grad():
-            told = TaylorField(network, points, problem.coordinates, [], problem.unknowns).value
-            actual = network(points)
+            outputs = network(points)
     finally:
         for module, training in modes.items():
             module.training = training
+    expected = (_CHECKED_POINTS, len(problem.unknowns))
+    if outputs.shape != expected:
+        raise ConfigurationError(
+            f"{type(network).__name__} gives outputs of shape {tuple(outputs.shape)} at {_CHECKED_POINTS} points: "
+            f"{type(problem).__name__} needs {expected}, one for each of its unknowns {', '.join(problem.unknowns)}"
+        )
+    return points, outputs
+
+
+def _disagreement(network: nn.Module, problem: PDE, points: Tensor, actual: Tensor) -> str | None:
+    """Compare Taylor mode's u with the network's own: a forward of its own may do more than its layers."""
+    with torch.no_grad():
+        told = TaylorField(network, points, problem.coordinates, [], problem.unknowns).value
     if told.shape == actual.shape and torch.allclose(told, actual, rtol=_AGREEMENT, atol=_AGREEMENT):
         return None
     return f"the forward of {type(network).__name__} does more than its layers one after the other"

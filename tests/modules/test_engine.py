@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 import laaf_lightning as laaf
 from laaf_lightning.derivatives import AutogradField, Field
@@ -218,7 +219,23 @@ def no_rule(model: Plain) -> None:
     model.network[3] = nn.Mish()
 
 
-REPLACEMENTS: list[Callable[[Plain], None]] = [adapt_in_place, other_activation, other_function, other_network, no_rule]
+def new_hook(model: Plain) -> None:
+    model.network[2].register_forward_hook(lambda module, inputs, outputs: 2 * outputs)
+
+
+def pruned(model: Plain) -> None:
+    prune.l1_unstructured(model.network[2], "weight", 0.5)
+
+
+REPLACEMENTS: list[Callable[[Plain], None]] = [
+    adapt_in_place,
+    other_activation,
+    other_function,
+    other_network,
+    no_rule,
+    new_hook,
+    pruned,
+]
 
 
 @pytest.mark.parametrize("replace", REPLACEMENTS)
@@ -232,7 +249,7 @@ def test_engine_is_chosen_anew_where_a_part_of_the_network_was_replaced(replace:
     after = model.residual(points)
     assert_same(after, oracle_residual(model, points))
     assert (after - before).abs().max() > 1e-3
-    assert model.differentiator.name == ("autograd" if replace is no_rule else "taylor")
+    assert model.differentiator.name == ("autograd" if replace in {no_rule, new_hook, pruned} else "taylor")
 
 
 def test_a_part_without_a_rule_is_an_error_where_taylor_mode_was_asked_for() -> None:
@@ -325,3 +342,26 @@ def test_only_the_derivatives_that_are_asked_for_are_computed() -> None:
         else:
             with pytest.raises(ConfigurationError, match="was not asked for"):
                 field.d(*by)
+
+
+def test_a_hook_that_is_taken_away_brings_taylor_mode_back() -> None:
+    model = Plain(Burgers())
+    handle = model.network[2].register_forward_hook(lambda module, inputs, outputs: 2 * outputs)
+    assert "Linear has a hook, which would not run" in str(model.differentiator)
+    handle.remove()
+    assert model.differentiator.name == "taylor"
+
+
+@pytest.mark.parametrize("engine", ["auto", "autograd", "taylor"])
+@pytest.mark.parametrize("outputs", [0, 2, 3])
+def test_a_network_without_one_output_for_each_unknown_is_refused(outputs: int, engine: Any) -> None:
+    class Wide(PINN):
+        def build_network(self) -> nn.Module:
+            last = nn.Linear(4, max(1, outputs))
+            return nn.Sequential(nn.Linear(2, 4), nn.Tanh(), last, nn.Flatten(start_dim=min(1, outputs)))
+
+    sentence = (
+        r"Sequential gives outputs of shape \(5.*\) at 5 points: Burgers needs \(5, 1\), one for each of its unknowns u"
+    )
+    with pytest.raises(ConfigurationError, match=sentence):
+        Wide(Burgers(), engine=engine)

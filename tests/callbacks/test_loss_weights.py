@@ -140,6 +140,17 @@ def test_norms_of_a_pinns_terms_are_those_of_finite_differences_by_the_network()
     np.testing.assert_allclose([module.weight_residual, module.weight_data], expected, rtol=1e-6)
 
 
+def test_terms_may_share_a_forward_pass() -> None:
+    class Shared(Linear):
+        def loss_terms(self, batch: Tensor) -> dict[str, Tensor]:
+            u = self.a.exp()  # whose graph one backward pass uses up
+            return {"residual": 3 * u[0], "data": 4 * u[1]}
+
+    module = Shared()
+    fit(module, laaf.AdaptiveLossWeights(momentum=0.0), 1.0)
+    assert (module.weight_residual, module.weight_data) == pytest.approx((7 / 3, 7 / 4), rel=1e-12)
+
+
 class Mixed(Linear):
     """Has a network beside an unknown coefficient, and terms that training mode makes random."""
 

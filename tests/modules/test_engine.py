@@ -15,7 +15,7 @@ import laaf_lightning as laaf
 from laaf_lightning.derivatives import AutogradField, Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
-from laaf_lightning.problems import PDE, Burgers, Dirichlet, Heat
+from laaf_lightning.problems import PDE, Burgers, Condition, Dirichlet, Heat, Periodic
 from tests.modules.equations import (
     EQUATIONS,
     RESIDUAL_POINTS,
@@ -122,6 +122,16 @@ def test_an_order_beyond_taylor_mode_is_left_to_autograd() -> None:
     assert "a derivative of order 5 is asked for, and it goes up to order 4" in str(model.differentiator)
     points = points_of(Fifth()).residual_points
     assert_same(model.residual(points), oracle_residual(model, points))
+
+
+def test_an_order_of_the_conditions_beyond_taylor_mode_counts_too() -> None:
+    class Smooth(Dispersive):
+        def conditions(self) -> Sequence[Condition]:
+            return (Periodic("around", "x", (-1.0, 1.0), order=5),)
+
+    model = pinn_of(Smooth())
+    assert "a derivative of order 5 is asked for" in str(model.differentiator)
+    assert model.loss(points_of(Smooth())).isfinite()
 
 
 def test_a_network_that_does_more_than_its_layers_tell_is_found_out() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -119,7 +118,6 @@ def test_other_points_get_other_factors_even_at_the_same_place_in_memory() -> No
         points = torch.rand(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
         assert_same(model.residual(points), pinn_of(problem).residual(points.clone()))
         del points
-        gc.collect()
 
 
 def test_points_made_in_inference_mode_are_never_remembered() -> None:

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from laaf_lightning.data import CollocationBatch, CollocationDataModule
-from laaf_lightning.derivatives import Field
+from laaf_lightning.derivatives import AutogradField, Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import PlaneData, SpaceTimeData
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, Burgers, Dirichlet
+from tests.modules.equations import EQUATIONS, RESIDUAL_POINTS, assert_same, pinn_of, points_of
 from tests.modules.small import PolynomialPINN, Reaction, burgers_data, quiet_trainer, small_pinn
 
 NU = 0.25
@@ -57,6 +58,33 @@ def test_residual_of_the_network_agrees_with_finite_differences() -> None:
         u_xx = (model(points + dx) - 2 * model(points) + model(points - dx)) / h**2
         expected = u_t + model(points) * u_x - NU * u_xx
     torch.testing.assert_close(model.residual(points).detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_terms_of_the_loss_are_means_over_points_and_conditions_gone_through_one_by_one(name: str) -> None:
+    model, sample = pinn_of(EQUATIONS[name]), points_of(EQUATIONS[name])
+    problem = model.problem
+
+    def field(points: Tensor) -> AutogradField:
+        return AutogradField(model.forward, points, problem.coordinates, problem.unknowns)
+
+    misfits, start = [torch.zeros(0, 1).double()], 0
+    for condition_name, count in sample.condition_counts.items():
+        condition, at = problem.condition(condition_name), sample.condition_points[start : start + count]
+        partners = condition.partners(at, problem.coordinates)
+        told = condition.operator(field(at), None if partners is None else field(partners))
+        misfits.append(told - condition.target(at))
+        start += count
+    squares = torch.cat(misfits).square()
+    residual = problem.residual(
+        problem.columns(sample.residual_points), field(sample.residual_points), **model.coefficients
+    )
+    assert start == len(sample.condition_values)
+    expected = {
+        "residual": residual.square().sum() / RESIDUAL_POINTS,
+        "data": squares.sum() / max(1, len(squares)),
+    }
+    assert_same(model.loss_terms(sample), expected)
 
 
 @settings(max_examples=15, deadline=None)

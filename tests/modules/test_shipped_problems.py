@@ -28,6 +28,7 @@ SHIPPED: dict[str, tuple[PDE, list[str]]] = {
     "helmholtz": (Helmholtz(), PLANE),
     "helmholtz hard": (Helmholtz(hard_conditions=True), PLANE),
     "allen-cahn": (AllenCahn(diffusivity=0.01, reaction=2.0), SPACE_TIME),
+    "allen-cahn hard": (AllenCahn(diffusivity=0.01, reaction=2.0, hard_conditions=True), SPACE_TIME),
     "heat": (Heat(), SPACE_TIME),
     "inverse burgers": (InverseBurgers(0.1, num_measurements=20), SPACE_TIME),
 }

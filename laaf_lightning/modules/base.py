@@ -79,6 +79,14 @@ class AdaptiveModule(PytorchLightningModule, ABC):
         refuse_sharding(self.trainer.strategy, self)
         return callbacks
 
+    def configure_model(self) -> None:
+        """Take double precision, where the Trainer's is, before a checkpoint is loaded.
+
+        Lightning itself converts the module after it has loaded the weights, which a float32 module would round.
+        """
+        if str(getattr(self._trainer, "precision", "")).startswith("64"):  # no Trainer: load_from_checkpoint
+            self.double()
+
     @abstractmethod
     def build_network(self) -> nn.Module:
         """Return the network."""

@@ -173,9 +173,10 @@ def test_a_fixed_checkpoint_loads_into_another_scope_where_that_is_asked_for(tmp
     "optimizer", [partial(Adam, lr=1e-2), partial(LBFGS, max_iter=3, line_search_fn="strong_wolfe")]
 )
 @pytest.mark.parametrize("stop", [4, 6], ids=["epoch's end", "mid-epoch"])
+@pytest.mark.parametrize("precision", ["32-true", "64-true"])
 @pytest.mark.parametrize("job", POINT_JOBS)
 def test_resuming_a_full_batch_job_equals_never_stopping(
-    job: str, stop: int, optimizer: Callable[..., Any], tmp_path: Path
+    job: str, precision: str, stop: int, optimizer: Callable[..., Any], tmp_path: Path
 ) -> None:
     make, data = POINT_JOBS[job]
     scheduler = partial(MultiStepLR, milestones=[3, 7], gamma=0.5)
@@ -183,7 +184,7 @@ def test_resuming_a_full_batch_job_equals_never_stopping(
     def fit(steps: int, checkpoint: Path | None = None) -> tuple[AdaptiveModule, Any]:
         torch.manual_seed(0)
         model = make(scope="neuron", optimizer=optimizer, lr_scheduler=scheduler)
-        trainer = quiet_trainer(max_steps=steps, max_epochs=-1, limit_val_batches=0)
+        trainer = quiet_trainer(max_steps=steps, max_epochs=-1, limit_val_batches=0, precision=precision)
         trainer.fit(model, datamodule=data(steps_per_epoch=4), ckpt_path=checkpoint, weights_only=True)
         assert trainer.global_step == steps
         return model, trainer

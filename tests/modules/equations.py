@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from laaf_lightning.data import CollocationBatch, CollocationDataModule
-from laaf_lightning.derivatives import Field
+from laaf_lightning.derivatives import AutogradField, Field
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import (
     PDE,
@@ -141,3 +141,19 @@ assert_same = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-10)
 
 def _sine(points: Tensor) -> Tensor:
     return torch.sin(points.sum(dim=1, keepdim=True))
+
+
+def oracle_residual(model: PINN, points: Tensor) -> Tensor:
+    """The residual of what the module's forward computes, by nested autograd."""
+    problem = model.problem
+    u = AutogradField(model.forward, points, problem.coordinates, problem.unknowns)
+    return problem.residual(problem.columns(points), u, **model.coefficients)
+
+
+class Plain(PINN):
+    """A sequence of plain layers, whose parts can be replaced."""
+
+    network: nn.Sequential
+
+    def build_network(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 5), nn.Tanh(), nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 1))

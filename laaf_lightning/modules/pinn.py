@@ -308,7 +308,7 @@ class PINN(AdaptiveModule):
 
     def _log_coefficient_errors(self, stage: str) -> None:
         for name, true in self.problem.true_coefficients().items():
-            error = (self.coefficients[name].detach() - true).abs() / abs(true)
+            error = (self.coefficients[name].detach() - true).abs() / (abs(true) or 1.0)
             self.log(f"{stage}/{name}_error", error, prog_bar=True, sync_dist=True)
 
 

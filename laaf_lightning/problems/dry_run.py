@@ -12,7 +12,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions import Condition
 from laaf_lightning.problems.pde import PDE
 
-_POINTS = 5
+_COUNTS = (5, 7)  # two, since a residual of shape (N, N) looks like one of N equations
 
 
 def residual_orders(problem: PDE) -> frozenset[Order]:
@@ -32,16 +32,17 @@ def residual_orders(problem: PDE) -> frozenset[Order]:
         >>> sorted(residual_orders(Burgers()))
         [(0,), (0, 0), (1,)]
     """
-    points, u = _points(problem), _field(problem)
     coefficients = {name: torch.tensor(float(guess)) for name, guess in problem.coefficients().items()}
-    residual = problem.residual(problem.columns(points), u, **coefficients)
-    if not isinstance(residual, Tensor) or residual.ndim != 2 or len(residual) != _POINTS:
-        got = f"shape {tuple(residual.shape)}" if isinstance(residual, Tensor) else f"a {type(residual).__name__}"
-        raise ConfigurationError(
-            f"{type(problem).__name__}.residual gives {got} at N={_POINTS} points: it must return a tensor of shape "
-            "(N, 1), or (N, E) for E equations (torch.cat([…], dim=1))"
-        )
-    return frozenset(u.asked)
+    asked: set[Order] = set()
+    shapes = []
+    for count in _COUNTS:
+        u = _field(problem, count)
+        residual = problem.residual(problem.columns(_points(problem, count)), u, **coefficients)
+        shapes.append(_shape(problem, residual, count))
+        asked |= u.asked
+    if len({columns for _, columns in shapes}) > 1:
+        raise _wrong_shape(problem, f"shapes {' and '.join(map(str, shapes))}", " and ".join(map(str, _COUNTS)))
+    return frozenset(asked)
 
 
 def condition_orders(problem: PDE, conditions: Sequence[Condition]) -> frozenset[Order]:
@@ -56,19 +57,34 @@ def condition_orders(problem: PDE, conditions: Sequence[Condition]) -> frozenset
     """
     asked: set[Order] = set()
     for condition in conditions:
-        u, partner = _field(problem), _field(problem)
+        u, partner = (_field(problem, _COUNTS[0]) for _ in range(2))
         condition.operator(u, partner)
         asked |= u.asked | partner.asked
     return frozenset(asked)
 
 
-def _points(problem: PDE) -> Tensor:
+def _shape(problem: PDE, residual: object, count: int) -> tuple[int, int]:
+    if not isinstance(residual, Tensor):
+        raise _wrong_shape(problem, f"a {type(residual).__name__}", str(count))
+    if residual.ndim != 2 or len(residual) != count:
+        raise _wrong_shape(problem, f"shape {tuple(residual.shape)}", str(count))
+    return count, residual.shape[1]
+
+
+def _wrong_shape(problem: PDE, got: str, counts: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{type(problem).__name__}.residual gives {got} at N={counts} points: it must return a tensor of shape (N, 1), "
+        "or (N, E) for E equations (torch.cat([…], dim=1))"
+    )
+
+
+def _points(problem: PDE, count: int) -> Tensor:
     bounds = torch.tensor([problem.domain[name] for name in problem.coordinates])
     generator = torch.Generator().manual_seed(0)
-    return bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * torch.rand(_POINTS, len(bounds), generator=generator)
+    return bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * torch.rand(count, len(bounds), generator=generator)
 
 
-def _field(problem: PDE) -> RecordingField:
+def _field(problem: PDE, count: int) -> RecordingField:
     generator = torch.Generator().manual_seed(1)
-    values = 0.5 + torch.rand(_POINTS, len(problem.unknowns), generator=generator)
+    values = 0.5 + torch.rand(count, len(problem.unknowns), generator=generator)
     return RecordingField(values, problem.coordinates, problem.unknowns)

@@ -131,6 +131,12 @@ def test_residual_that_is_no_table_of_points_and_equations_is_refused(residual: 
         residual_orders(Written(residual))
 
 
+def test_residual_that_grows_with_the_points_both_ways_is_refused() -> None:
+    message = r"^Written.residual gives shapes \(5, 5\) and \(7, 7\) at N=5 and 7 points: it must return a tensor of shape"
+    with pytest.raises(ConfigurationError, match=message):
+        residual_orders(Written(lambda x, u: u.d("x") + u.value[:, 0]))
+
+
 def test_residual_that_names_no_coordinate_of_the_problem_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"^unknown coordinate 'z': valid are x, y, t"):
         residual_orders(Written(lambda x, u: u.d("z")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import torch
 from torch import Tensor
@@ -41,7 +42,7 @@ def residual_orders(problem: PDE) -> frozenset[Order]:
         shapes.append(_shape(problem, residual, count))
         asked |= u.asked
     if len({columns for _, columns in shapes}) > 1:
-        raise _wrong_shape(problem, f"shapes {' and '.join(map(str, shapes))}", " and ".join(map(str, _COUNTS)))
+        _refuse_shape(problem, f"shapes {' and '.join(map(str, shapes))}", " and ".join(map(str, _COUNTS)))
     return frozenset(asked)
 
 
@@ -65,14 +66,14 @@ def condition_orders(problem: PDE, conditions: Sequence[Condition]) -> frozenset
 
 def _shape(problem: PDE, residual: object, count: int) -> tuple[int, int]:
     if not isinstance(residual, Tensor):
-        raise _wrong_shape(problem, f"a {type(residual).__name__}", str(count))
+        _refuse_shape(problem, f"a {type(residual).__name__}", str(count))
     if residual.ndim != 2 or len(residual) != count:
-        raise _wrong_shape(problem, f"shape {tuple(residual.shape)}", str(count))
+        _refuse_shape(problem, f"shape {tuple(residual.shape)}", str(count))
     return count, residual.shape[1]
 
 
-def _wrong_shape(problem: PDE, got: str, counts: str) -> ConfigurationError:
-    return ConfigurationError(
+def _refuse_shape(problem: PDE, got: str, counts: str) -> NoReturn:
+    raise ConfigurationError(
         f"{type(problem).__name__}.residual gives {got} at N={counts} points: it must return a tensor of shape (N, 1), "
         "or (N, E) for E equations (torch.cat([…], dim=1))"
     )

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from laaf_lightning.figures.canvas import finite, log_limits, new_figure, symbol
+from laaf_lightning.figures.canvas import finite, new_figure, symbol
 from laaf_lightning.figures.drawable import Array, check_array
+from laaf_lightning.figures.scales import error_scale, solution_scale
 
 if TYPE_CHECKING:
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 _PANEL = (4.4, 3.8)
-_DECADES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +62,14 @@ class PlaneData:
         """
         prediction = finite(self.prediction)
         if self.exact is None:
-            return {"field": self._maps({"prediction": prediction}, "$u$", *_solution_colours([prediction]))}
+            return {"field": self._maps({"prediction": prediction}, "$u$", *solution_scale([prediction]))}
         exact = finite(self.exact)
         both = {"exact": exact, "prediction": prediction}
         error = np.abs(prediction - exact)
         label = r"$|u - u_\mathrm{exact}|$"
         return {
-            "field": self._maps(both, "$u$", *_solution_colours(list(both.values()))),
-            "error": self._maps({"": error}, label, "magma", _error_scale(error)),
+            "field": self._maps(both, "$u$", *solution_scale(list(both.values()))),
+            "error": self._maps({"": error}, label, *error_scale(error)),
         }
 
     def _maps(self, values: dict[str, Array], label: str, colours: str, norm: Normalize) -> Figure:
@@ -86,22 +86,3 @@ class PlaneData:
         assert mesh is not None
         figure.colorbar(mesh, ax=panels, label=label, pad=0.02)
         return figure
-
-
-def _solution_colours(values: list[Array]) -> tuple[str, Normalize]:
-    """Choose a scale for all values, diverging about zero where they have both signs."""
-    from matplotlib.colors import Normalize  # noqa: PLC0415  # a slow import that only drawing needs
-
-    shown = np.concatenate([value[np.isfinite(value)] for value in values])
-    low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
-    if low < 0 < high:
-        reach = max(-low, high)
-        return "RdBu_r", Normalize(-reach, reach)
-    return "viridis", Normalize(low, high)
-
-
-def _error_scale(error: Array) -> Normalize:
-    from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  # as above
-
-    limits = log_limits([error], decades=_DECADES)
-    return Normalize(0, 1) if limits is None else LogNorm(*limits, clip=True)

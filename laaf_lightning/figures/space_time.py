@@ -15,11 +15,11 @@ from laaf_lightning.figures.canvas import (
     add_grid,
     finite,
     legend_above,
-    log_limits,
     new_figure,
     symbol,
 )
 from laaf_lightning.figures.drawable import Array, check_array
+from laaf_lightning.figures.scales import error_scale, solution_scale
 from laaf_lightning.figures.spectrum import draw_spectra, is_equispaced
 
 if TYPE_CHECKING:
@@ -133,23 +133,11 @@ class SpaceTimeData:
         return figure
 
     def _field(self) -> Figure:
-        from matplotlib.colors import Normalize  # noqa: PLC0415  # a slow import that only drawing needs
-
-        finite = self.prediction[np.isfinite(self.prediction)]
-        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-        if low < 0 < high:
-            reach = max(-low, high)
-            return self._map(self.prediction, "$u$, prediction", "RdBu_r", Normalize(-reach, reach))
-        return self._map(self.prediction, "$u$, prediction", "viridis", Normalize(low, high))
+        return self._map(self.prediction, "$u$, prediction", *solution_scale([self.prediction]))
 
     def _error(self, exact: Array) -> Figure:
-        from matplotlib.colors import LogNorm, Normalize  # noqa: PLC0415  # a slow import that only drawing needs
-
         error = np.abs(self.prediction - exact)
-        label = r"$|u - u_\mathrm{exact}|$"
-        if (limits := log_limits([error], decades=5)) is None:
-            return self._map(error, label, "magma", Normalize(0, 1))
-        return self._map(error, label, "magma", LogNorm(*limits, clip=True))
+        return self._map(error, r"$|u - u_\mathrm{exact}|$", *error_scale(error))
 
     def _map(self, values: Array, label: str, colours: str, norm: Normalize) -> Figure:
         """Draw a colour map over (t, x), the slices marked."""

@@ -76,6 +76,23 @@ class PointBatches:
         self.batch = batch
         self._order = torch.empty(0, dtype=torch.long)  # what was left of the old points' is not of these
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return where the orders are: Lightning keeps it in checkpoints, so that a run goes on within an epoch.
+
+        Returns:
+            The rest of the present order, and the state of the generator of the next ones.
+        """
+        return {"order": self._order, "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from there.
+
+        Args:
+            state: what `state_dict` returned.
+        """
+        self._order = state["order"]
+        self._generator.set_state(state["generator"])
+
     def __len__(self) -> int:
         return self.repeats
 

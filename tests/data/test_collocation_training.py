@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch
@@ -9,6 +10,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from laaf_lightning.callbacks import ResampleCollocation
 from laaf_lightning.data import BurgersDataModule, CollocationBatch, CollocationDataModule
 from laaf_lightning.data.namespaces import LightningDataModule
 from laaf_lightning.problems import Burgers
@@ -19,6 +21,16 @@ from tests.ranks import run_on_two_ranks
 def quiet(namespace: Any, **arguments: Any) -> Any:
     options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     return namespace.Trainer(accelerator="cpu", enable_model_summary=False, **options, **arguments)
+
+
+class Watch(Callback):
+    """Keeps the residual points of every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[Tensor] = []
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self.seen.append(batch.residual_points.clone())
 
 
 def test_training_in_double_precision_gets_points_of_full_accuracy() -> None:
@@ -97,6 +109,26 @@ def test_other_points_of_a_minibatch_job_are_trained_on_from_the_next_step_on() 
     known = {tuple(point) for point in others.tolist()}
     from_others = [sum(tuple(point) in known for point in seen.tolist()) for seen in steps.seen]
     assert from_others == [0] * 2 + [4] * 6
+
+
+@pytest.mark.parametrize("stop", [2, 4, 7])
+@pytest.mark.parametrize("redraw", [False, True])
+def test_a_resumed_minibatch_job_goes_on_with_the_points_that_it_has_not_used(
+    redraw: bool, stop: int, tmp_path: Path
+) -> None:
+    def seen(steps: int, checkpoint: Path | None = None) -> list[Tensor]:
+        data = CollocationDataModule(Burgers(), 13, 4, steps_per_epoch=4, batch_size=5)
+        callbacks: list[Callback] = [watch := Watch()]
+        callbacks += [ResampleCollocation(every_n_steps=3)] if redraw else []
+        trainer = quiet(pytorch_lightning, max_steps=steps, max_epochs=-1, callbacks=callbacks, limit_val_batches=0)
+        trainer.fit(point_cases.LinearFit().float(), datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        return watch.seen
+
+    whole = seen(11)
+    before, after = seen(stop), seen(11, tmp_path / "last.ckpt")
+    assert len(before) + len(after) == len(whole) == 11
+    assert all(torch.equal(one, other) for one, other in zip([*before, *after], whole, strict=True))
 
 
 @pytest.mark.parametrize(("batch_size", "moves"), [(None, 1), (4, 6)])

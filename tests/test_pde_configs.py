@@ -37,7 +37,9 @@ def test_it_states_the_error_that_it_reaches_with_its_spread(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_it_trains_measures_and_draws(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_trains_measures_and_draws(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     quick = (f"--trainer.max_steps={STEPS}", "--trainer.log_every_n_steps=1", "--data.num_residual=64")
     run = laaf("fit", f"--config={CONFIGS / name}.yaml", *quick)
@@ -50,7 +52,11 @@ def test_it_trains_measures_and_draws(name: str, tmp_path: Path, monkeypatch: py
     logged = scalars(folder_of(run))
     assert len(logged["train/mse_residual"]) == STEPS
     assert list(logged["val/relative_l2"].values())[-1] > 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("relative L2 error ")
     for coefficient in model.problem.coefficients():
+        error = list(logged[f"val/{coefficient}_error"].values())[-1]
+        assert f"{coefficient} off by {error:.2%}" in said
         assert len(logged[f"coefficient/{coefficient}"]) == STEPS
         assert list(logged[f"val/{coefficient}_error"].values())[-1] > 0
     kind = "space_time" if model.problem.coordinates[1] == "t" else "plane"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +187,20 @@ def _outcome(trainer: Trainer) -> str:
     """Write the metrics that matter, or else the first few of a foreign module."""
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     known = [text.format(metrics[name]) for name, text in _KNOWN_METRICS.items() if name in metrics]
+    known += [
+        f"{name.partition('/')[2].removesuffix('_error')} off by {value:.2%}"
+        for name, value in metrics.items()
+        if name.startswith(_outcome_stage(metrics)) and name.endswith("_error")
+    ]
     if not known and "train/loss" in metrics:
         known = [f"last logged training loss {metrics['train/loss']:.4g}"]
     others = [f"{name} {value:.4g}" for name, value in metrics.items() if not name.startswith("slope")]
     return ", ".join(known or others[:3])
+
+
+def _outcome_stage(metrics: Mapping[str, float]) -> str:
+    """Tell which errors of learnt coefficients count: those of a test where there was one."""
+    return "test/" if any(name.startswith("test/") for name in metrics) else "val/"
 
 
 @rank_zero_only

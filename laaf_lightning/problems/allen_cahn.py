@@ -15,8 +15,10 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems.conditions import Condition, Dirichlet, Periodic
+from laaf_lightning.problems.conditions import Condition
+from laaf_lightning.problems.face_conditions import Dirichlet
 from laaf_lightning.problems.pde import PDE, Ansatz
+from laaf_lightning.problems.periodic import Periodic
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems.conditions import Dirichlet, zero
+from laaf_lightning.problems.face_conditions import Dirichlet, zero
 from laaf_lightning.problems.pde import PDE, Ansatz
 
 _GAUSSIAN_REACH = 6.2  # e^(−6.2²) is below float64's rounding error

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems.conditions import Dirichlet, zero
+from laaf_lightning.problems.face_conditions import Dirichlet, zero
 from laaf_lightning.problems.pde import PDE, Ansatz
 
 

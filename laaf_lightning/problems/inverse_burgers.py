@@ -14,8 +14,8 @@ from torch import Tensor
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.burgers import Burgers, burgers_residual
-from laaf_lightning.problems.conditions import PointData
 from laaf_lightning.problems.pde import PDE
+from laaf_lightning.problems.point_data import PointData
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from laaf_lightning.problems import (
     check_problem,
     conflicts,
 )
-from laaf_lightning.problems.conditions import zero
+from laaf_lightning.problems.face_conditions import zero
 
 
 class Slab(PDE):

@@ -10,7 +10,7 @@ from torch import Tensor
 from laaf_lightning.derivatives import AutogradField
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems import Condition, Dirichlet, FaceCondition, Neumann, Periodic, PointData, Robin
-from laaf_lightning.problems.conditions import zero
+from laaf_lightning.problems.face_conditions import zero
 
 NAMES = ("x", "t")
 

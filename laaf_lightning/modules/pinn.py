@@ -124,6 +124,7 @@ class PINN(AdaptiveModule):
         self.coefficients = nn.ParameterDict(
             {name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses}
         )
+        self._coefficient_names = tuple(problem.coefficients())
         self._build()
         self.conditions = ConditionSet(problem)
         self._residual_orders = residual_orders(problem)
@@ -211,7 +212,9 @@ class PINN(AdaptiveModule):
         Returns:
             Shape (N, E) for E equations, attached to the graph.
         """
-        return self.problem.residual(self.problem.columns(points), self.field(points, known), **self.coefficients)
+        # Not **self.coefficients, which torch.compile cannot trace before torch 2.7.
+        coefficients = {name: self.coefficients[name] for name in self._coefficient_names}
+        return self.problem.residual(self.problem.columns(points), self.field(points, known), **coefficients)
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         """Return the terms of the loss without their weights.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -127,8 +126,7 @@ class PDE(ABC):
         Returns:
             Coordinate name to column, shape (N, 1).
         """
-        names = self.coordinates
-        return MappingProxyType({name: points[:, i : i + 1] for i, name in enumerate(names)})
+        return {name: points[:, i : i + 1] for i, name in enumerate(self.coordinates)}
 
     def condition(self, name: str) -> Condition:
         """Look a condition up by name.

@@ -38,7 +38,7 @@ class Coupled(PDE):
     unknowns: ClassVar[tuple[str, ...]] = ("v", "w")
 
     def residual(self, x: Mapping[str, Tensor], u: Field) -> Tensor:
-        v, w = u
+        v, w = u["v"], u["w"]  # what torch.compile can trace from 2.6 on
         first = v.d("t") - w.d("x") - v * w
         return torch.cat([first, w.d("t") - v.d("x", "x") + x["x"] * w], dim=1)
 

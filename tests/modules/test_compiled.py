@@ -165,6 +165,7 @@ def test_a_copy_of_a_model_that_ran_compiles_and_trains_on_its_own(
 
 @pytest.mark.slow
 @generates_code
+@traces_grad
 def test_points_of_nested_autograd_are_made_leaves_and_left_as_they_were() -> None:
     points = torch.rand(4, 2, dtype=torch.float64)
     slope = Compiled(enabled=True, differentiates=True)(_slope, None, points)

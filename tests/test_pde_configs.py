@@ -29,7 +29,7 @@ def stated_error(name: str) -> tuple[float, float, float]:
     return float(found[1]), float(found[2]), float(found[3])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "burgers"])
 def test_it_states_the_error_that_it_reaches_with_its_spread(name: str) -> None:
     median, low, high = stated_error(name)
     assert 0 < low <= median <= high < 1

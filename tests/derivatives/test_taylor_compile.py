@@ -76,8 +76,8 @@ def test_generated_code_equals_eager_and_follows_the_parameters() -> None:
         return residual(TaylorField(network, at, ["x", "t"], plan), ORDERS).square().mean()
 
     compiled = torch.compile(loss, fullgraph=True)
-    for count in (64, 100):
-        at = points(2, count)
+    at = points(2, 64)
+    for _ in range(2):
         expected = loss_and_gradients(loss, network, at)
         torch.testing.assert_close(loss_and_gradients(compiled, network, at), expected, rtol=1e-10, atol=1e-12)
         with torch.no_grad():

@@ -1,0 +1,3 @@
+"""Optimisers that torch lacks."""
+
+from laaf_lightning.optimizers.self_scaled_broyden import SelfScaledBroyden as SelfScaledBroyden

@@ -1,0 +1,304 @@
+"""Self-scaled Broyden and BFGS methods as a torch optimiser."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.optimizers.broyden_update import Method, choose_scaling, update_inverse_hessian
+from laaf_lightning.optimizers.flat_parameters import FlatParameters
+from laaf_lightning.optimizers.strong_wolfe import StrongWolfe, Trial
+
+_GIB = 2.0**30
+
+
+class SelfScaledBroyden(Optimizer):
+    r"""Minimise a smooth deterministic objective by a quasi-Newton method with a dense inverse Hessian.
+
+    An iteration goes along :math:`p = -H g` to a point that meets the strong Wolfe conditions (most often the first
+    one tried) and updates H; :mod:`laaf_lightning.optimizers.broyden_update` has the formulas. One `step` is up to
+    `max_iter` iterations and begins with one evaluation of its own, so that the objective may change between steps: a
+    minibatch, new residual points, another weight of S(a). H is kept over such a change.
+
+    It wants float64: in float32 the differences of gradients drown in rounding long before the method has paid off.
+    There is no weight decay, and there is one parameter group. Lightning may accumulate no gradients.
+
+    Nothing is ever lost: a step ends at the lowest point that it has seen. A trial where the objective is NaN or
+    infinite counts as too long a step. Where no step length along p lowers the objective, H becomes the identity
+    again; where the gradient's own direction does not help either, the step ends, `stop_reason` says why, and a
+    warning says it once.
+
+    Source: Al-Baali, Comput. Optim. Appl. 9 (1998); for PINNs Urbán, Stefanou & Pons, J. Comput. Phys. 523 (2025)
+    113656 (arXiv 2405.04230), and Kiyani et al., Comput. Methods Appl. Mech. Eng. 446 (2025) 118308
+    (arXiv 2501.16371).
+
+    Args:
+        params: parameters, or one group of them; all of one dtype on one device.
+        lr: first step length that a line search tries, > 0; 1 is Newton's.
+        method: ``"ssbroyden"``, ``"ssbfgs"`` or ``"bfgs"`` (not scaled).
+        max_iter: iterations in a step, ≥ 1.
+        initial_scaling: whether the first update gives the identity the scale of the inverse Hessian.
+        c1: of sufficient decrease, 0 < c1 < c2.
+        c2: of curvature, c1 < c2 < 1.
+        max_evaluations: most evaluations in a line search, ≥ 1.
+        tolerance_grad: largest absolute gradient at which a step ends, ≥ 0.
+        max_parameters: most parameters n: H has n² numbers, 0.75 GiB in float64 for 10 000.
+
+    Attributes:
+        stop_reason: why the last step ended before `max_iter` iterations; None if it did not.
+
+    Raises:
+        ConfigurationError: for a value outside these ranges, frozen parameters, mixed dtypes or devices, or more than
+            `max_parameters` parameters.
+
+    Example:
+        >>> x = torch.nn.Parameter(torch.tensor([-1.2, 1.0], dtype=torch.float64))
+        >>> optimizer = SelfScaledBroyden([x], max_iter=60)
+        >>> def rosenbrock() -> Tensor:
+        ...     optimizer.zero_grad()
+        ...     loss = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+        ...     loss.backward()
+        ...     return loss
+        >>> _ = optimizer.step(rosenbrock)
+        >>> [round(value, 6) for value in x.tolist()]
+        [1.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1.0,
+        method: Method = "ssbroyden",
+        max_iter: int = 20,
+        initial_scaling: bool = True,
+        c1: float = 1e-4,
+        c2: float = 0.9,
+        max_evaluations: int = 25,
+        tolerance_grad: float = 0.0,
+        max_parameters: int = 10_000,
+    ) -> None:
+        if method not in get_args(Method):
+            raise ConfigurationError(unknown_choice("method", method, get_args(Method)))
+        if not (math.isfinite(lr) and lr > 0):
+            raise ConfigurationError(f"lr={lr} of SelfScaledBroyden must be finite and > 0; 1 is Newton's step")
+        if not 0 < c1 < c2 < 1:
+            raise ConfigurationError(f"c1={c1} and c2={c2} of SelfScaledBroyden must be 0 < c1 < c2 < 1")
+        if not tolerance_grad >= 0:
+            raise ConfigurationError(f"tolerance_grad={tolerance_grad} of SelfScaledBroyden must be >= 0")
+        counts = {"max_iter": max_iter, "max_evaluations": max_evaluations, "max_parameters": max_parameters}
+        for name, value in counts.items():
+            if value < 1:
+                raise ConfigurationError(f"{name}={value} of SelfScaledBroyden must be >= 1")
+        defaults = {"lr": lr, "method": method, "max_iter": max_iter, "initial_scaling": initial_scaling}
+        defaults |= {"c1": c1, "c2": c2, "max_evaluations": max_evaluations, "tolerance_grad": tolerance_grad}
+        super().__init__(params, defaults)
+        self._flat = FlatParameters(self.param_groups[0]["params"])
+        size = self._flat.size
+        if size > max_parameters:
+            gib = size**2 * self._anchor.element_size() / _GIB
+            raise ConfigurationError(
+                f"{size} parameters need an inverse Hessian of {gib:.3g} GiB, and max_parameters={max_parameters}: raise "
+                "it if that fits in memory, or take torch.optim.LBFGS"
+            )
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the last step ended early."""
+        reason: str | None = self.state[self._anchor].get("stop_reason")
+        return reason
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add the one parameter group.
+
+        Args:
+            param_group: as for any optimiser.
+
+        Raises:
+            ValueError: for a second one.
+        """
+        if self.param_groups:
+            raise ValueError("SelfScaledBroyden takes one parameter group: its inverse Hessian couples all parameters")
+        super().add_param_group(param_group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Do up to `max_iter` iterations.
+
+        Args:
+            closure: clears the gradients, computes the loss and its gradients, and returns the loss; called at
+                least once. Where it is random, as with dropout, the method cannot work.
+
+        Returns:
+            What the closure returned first: the loss at the start.
+
+        Raises:
+            TypeError: without a closure.
+            FloatingPointError: if the loss or its gradient at the start is not finite; parameters and state are as
+                they were.
+            ConfigurationError: if two first calls at the same point differ.
+        """
+        if closure is None:
+            raise TypeError(
+                "SelfScaledBroyden.step() needs a closure that evaluates the loss again. Lightning gives none under "
+                "precision '16-mixed', whose gradient scaler takes one gradient a step: train with '64-true' "
+                "(recommended), '32-true' or 'bf16-mixed'"
+            )
+        self._flat.refuse_mixture()
+        objective = _Objective(torch.enable_grad()(closure), self._flat)
+        state = self._prepared_state()
+        present = objective.at_start()
+        if "inverse_hessian" not in state:
+            objective.refuse_randomness(present)
+            state["inverse_hessian"] = torch.eye(self._flat.size, dtype=present.gradient.dtype, device=self._anchor.device)
+        state["stop_reason"] = None
+        for _ in range(self.param_groups[0]["max_iter"]):
+            following = self._iterate(objective, present, state)
+            if following is None:
+                break
+            present = following
+        state["evaluations"] += objective.evaluations
+        return objective.first_value
+
+    @property
+    def _anchor(self) -> Tensor:
+        """The parameter that the state is kept under, as torch's own optimisers keep theirs under each."""
+        anchor: Tensor = self.param_groups[0]["params"][0]
+        return anchor
+
+    def _prepared_state(self) -> dict[str, Any]:
+        state = self.state[self._anchor]
+        for name, value in {"iterations": 0, "evaluations": 0, "is_identity": True, "stop_reason": None}.items():
+            state.setdefault(name, value)
+        return state
+
+    def _iterate(self, objective: _Objective, present: Trial, state: dict[str, Any]) -> Trial | None:
+        """Go from a point to the next; None where there is none."""
+        if present.gradient.abs().max() <= self.param_groups[0]["tolerance_grad"]:
+            state["stop_reason"] = "the gradient is zero, or below tolerance_grad"
+            return None
+        found, failure = self._search(objective, present, state)
+        if found is None and not state["is_identity"]:
+            self._reset(state)
+            found, failure = self._search(objective, present, state)
+        if found is None:
+            objective.move_to(0.0)
+            self._stop(state, f"no step length along the negative gradient lowers the loss {present.value:.6g}: {failure}")
+            return None
+        objective.move_to(found.length)
+        self._update(state, objective.direction, present, found)
+        state["iterations"] += 1
+        return found._replace(length=0.0)
+
+    def _search(self, objective: _Objective, present: Trial, state: dict[str, Any]) -> tuple[Trial | None, str | None]:
+        """Look for a lower point along −H g."""
+        group = self.param_groups[0]
+        direction = present.gradient.neg() if state["is_identity"] else state["inverse_hessian"].mv(-present.gradient)
+        slope = torch.dot(direction, present.gradient).item()
+        if not slope < 0 or not math.isfinite(slope):
+            return None, "the inverse Hessian is not positive definite"
+        objective.look_along(direction)
+        line = StrongWolfe(
+            objective.at, present._replace(slope=slope), c1=group["c1"], c2=group["c2"],
+            max_evaluations=group["max_evaluations"],
+        )
+        # An identity knows nothing of the scale: no farther than a unit length at first.
+        unit = min(1.0, 1.0 / math.sqrt(-slope)) if state["is_identity"] else 1.0
+        found, failure = line.search(group["lr"] * unit)
+        return (found if found.value < present.value else None), failure
+
+    def _update(self, state: dict[str, Any], direction: Tensor, present: Trial, found: Trial) -> None:
+        """Update H by the step just taken, unless the curvature along it is not positive."""
+        H, group = state["inverse_hessian"], self.param_groups[0]
+        s, y = found.length * direction, found.gradient - present.gradient
+        ys = torch.dot(y, s).item()
+        inverse_times_y = H.mv(y)
+        yHy = torch.dot(y, inverse_times_y).item()
+        sBs = -found.length * torch.dot(s, present.gradient).item()
+        if not (ys > 0 and yHy > 0 and sBs > 0 and math.isfinite(yHy / ys) and math.isfinite(sBs / ys)):
+            return
+        first = state["is_identity"] and group["initial_scaling"]
+        scaling = choose_scaling(group["method"], sBs / ys, yHy / ys, len(s), first=first)
+        update_inverse_hessian(H, s, y, inverse_times_y, scaling)
+        state["is_identity"] = False
+
+    def _reset(self, state: dict[str, Any]) -> None:
+        state["inverse_hessian"].zero_().fill_diagonal_(1.0)
+        state["is_identity"] = True
+
+    def _stop(self, state: dict[str, Any], reason: str) -> None:
+        state["stop_reason"] = reason
+        if not state.get("has_warned"):
+            state["has_warned"] = True
+            warnings.warn(f"SelfScaledBroyden ended a step early: {reason}", RuntimeWarning, stacklevel=4)
+
+
+class _Objective:
+    """The closure along lines in the parameter space."""
+
+    def __init__(self, closure: Callable[[], Any], flat: FlatParameters) -> None:
+        self._closure, self._flat = closure, flat
+        self._origin = flat.values()
+        self._length = 0.0
+        self.direction = torch.zeros_like(self._origin)
+        self.evaluations = 0
+        self.first_value: Any = None
+
+    def at_start(self) -> Trial:
+        """Evaluate where the step begins, and refuse what is not finite."""
+        trial = self._evaluate(0.0)
+        if not (math.isfinite(trial.value) and bool(trial.gradient.isfinite().all())):
+            what = f"the loss {trial.value}" if not math.isfinite(trial.value) else "the loss's gradient"
+            raise FloatingPointError(
+                f"{what} is not finite where SelfScaledBroyden's step begins, and the parameters are as they were: check "
+                "the data, or the optimiser that came before"
+            )
+        return trial
+
+    def refuse_randomness(self, present: Trial) -> None:
+        """Evaluate the same point again and compare."""
+        again = self._evaluate(0.0)
+        tolerance = math.sqrt(torch.finfo(present.gradient.dtype).eps)
+        change = abs(again.value - present.value)
+        gradient_change = (again.gradient - present.gradient).abs().max().item()
+        largest = present.gradient.abs().max().item()
+        if change <= tolerance * abs(present.value) and gradient_change <= tolerance * largest:
+            return
+        raise ConfigurationError(
+            f"two calls of the closure at the same parameters gave the losses {present.value:.9g} and {again.value:.9g}, "
+            f"and gradients that differ by {gradient_change:.3g} of {largest:.3g}: SelfScaledBroyden needs the same "
+            "objective at each call of a step. Take out what is random (dropout, points drawn in the loss), train "
+            "batch norm with another optimiser, and let the closure clear the gradients (accumulate_grad_batches=1)"
+        )
+
+    def look_along(self, direction: Tensor) -> None:
+        """Make the present point the origin of a line."""
+        self._origin, self._length, self.direction = self._flat.values(), 0.0, direction
+
+    def at(self, length: float) -> Trial:
+        """Evaluate on the line; infinite where something is not finite."""
+        self.move_to(length)
+        return self._evaluate(length)
+
+    def move_to(self, length: float) -> None:
+        """Set the parameters to a point of the line."""
+        if length != self._length:
+            self._flat.set_values(torch.add(self._origin, self.direction, alpha=length))
+            self._length = length
+
+    def _evaluate(self, length: float) -> Trial:
+        result = self._closure()
+        if self.evaluations == 0:
+            self.first_value = result
+        self.evaluations += 1
+        gradient = self._flat.gradient()
+        value, slope = float(result), torch.dot(gradient, self.direction).item()
+        if not (math.isfinite(value) and math.isfinite(slope)) and self.direction.any():
+            value = math.inf
+        return Trial(length, value, slope, gradient)

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from laaf_lightning.modules import BurgersPINN as BurgersPINN
     from laaf_lightning.modules import FunctionRegressor as FunctionRegressor
     from laaf_lightning.modules import ImageClassifier as ImageClassifier
+    from laaf_lightning.optimizers import SelfScaledBroyden as SelfScaledBroyden
     from laaf_lightning.problems import PDE as PDE
     from laaf_lightning.problems import AllenCahn as AllenCahn
     from laaf_lightning.problems import Ansatz as Ansatz
@@ -105,6 +106,7 @@ _ROOMS = {
     "models": ("LeNet", "MLP", "PreActResNet18"),
     "modules": ("AdaptiveModule", "BurgersPINN", "FunctionRegressor", "ImageClassifier", "PINN"),
     "derivatives": ("Differentiable", "Field"),
+    "optimizers": ("SelfScaledBroyden",),
     "problems": (
         "PDE",
         "AllenCahn",

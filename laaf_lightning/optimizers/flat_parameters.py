@@ -20,38 +20,13 @@ class FlatParameters:
         size: n.
 
     Raises:
-        ConfigurationError: for parameters that a quasi-Newton method cannot train together.
+        ConfigurationError: for frozen parameters, or more than one dtype or device.
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
         self._parameters = list(parameters)
-        self.refuse_mixture()
+        self._refuse_mixture()
         self.size = sum(p.numel() for p in self._parameters)
-
-    def refuse_mixture(self) -> None:
-        """Check what may change after the constructor: a module is moved, converted or frozen.
-
-        Raises:
-            ConfigurationError: for frozen parameters, or more than one dtype or device.
-        """
-        frozen = sum(not p.requires_grad for p in self._parameters)
-        if frozen:
-            raise ConfigurationError(
-                f"{frozen} of {len(self._parameters)} parameters require no gradient: give the optimiser those that do, "
-                "[p for p in model.parameters() if p.requires_grad]"
-            )
-        dtypes = sorted({str(p.dtype) for p in self._parameters})
-        if len(dtypes) > 1 or not self._parameters[0].is_floating_point():
-            raise ConfigurationError(
-                f"the parameters are of {' and '.join(dtypes)}: one inverse Hessian needs one real floating-point type; "
-                "convert the model with model.double()"
-            )
-        devices = sorted({str(p.device) for p in self._parameters})
-        if len(devices) > 1:
-            raise ConfigurationError(
-                f"the parameters are on {' and '.join(devices)}: one inverse Hessian needs one device; move the model "
-                "with model.to(device)"
-            )
 
     def values(self) -> Tensor:
         """Copy the parameters.
@@ -81,3 +56,23 @@ class FlatParameters:
         return torch.cat(
             [torch.zeros_like(p).view(-1) if p.grad is None else p.grad.reshape(-1) for p in self._parameters]
         )
+
+    def _refuse_mixture(self) -> None:
+        frozen = sum(not p.requires_grad for p in self._parameters)
+        if frozen:
+            raise ConfigurationError(
+                f"{frozen} of {len(self._parameters)} parameters require no gradient: give the optimiser those that "
+                "do, [p for p in model.parameters() if p.requires_grad]"
+            )
+        dtypes = sorted({str(p.dtype) for p in self._parameters})
+        if len(dtypes) > 1 or not self._parameters[0].is_floating_point():
+            raise ConfigurationError(
+                f"the parameters are of {' and '.join(dtypes)}: one inverse Hessian needs one real floating-point "
+                "type; convert the model with model.double()"
+            )
+        devices = sorted({str(p.device) for p in self._parameters})
+        if len(devices) > 1:
+            raise ConfigurationError(
+                f"the parameters are on {' and '.join(devices)}: one inverse Hessian needs one device; move the model "
+                "with model.to(device)"
+            )

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.optimizers.broyden_update import Method, choose_scaling, update_inverse_hessian
 from laaf_lightning.optimizers.flat_parameters import FlatParameters
+from laaf_lightning.optimizers.objective import Objective
 from laaf_lightning.optimizers.strong_wolfe import StrongWolfe, Trial
 
 _GIB = 2.0**30
@@ -98,20 +99,20 @@ class SelfScaledBroyden(Optimizer):
                 raise ConfigurationError(f"{name}={value} of SelfScaledBroyden must be >= 1")
         defaults = {"lr": lr, "method": method, "max_iter": max_iter, "initial_scaling": initial_scaling}
         defaults |= {"c1": c1, "c2": c2, "max_evaluations": max_evaluations, "tolerance_grad": tolerance_grad}
+        defaults["line_search_fn"] = "strong_wolfe"  # as in torch's L-BFGS: what tells that the closure's value matters
         super().__init__(params, defaults)
-        self._flat = FlatParameters(self.param_groups[0]["params"])
-        size = self._flat.size
+        size = FlatParameters(self.param_groups[0]["params"]).size
         if size > max_parameters:
             gib = size**2 * self._anchor.element_size() / _GIB
             raise ConfigurationError(
-                f"{size} parameters need an inverse Hessian of {gib:.3g} GiB, and max_parameters={max_parameters}: raise "
-                "it if that fits in memory, or take torch.optim.LBFGS"
+                f"{size} parameters need an inverse Hessian of {gib:.3g} GiB, and max_parameters={max_parameters}: "
+                "raise it if that fits in memory, or take torch.optim.LBFGS"
             )
 
     @property
     def stop_reason(self) -> str | None:
         """Why the last step ended early."""
-        reason: str | None = self.state[self._anchor].get("stop_reason")
+        reason: str | None = self.state.get(self._anchor, {}).get("stop_reason")
         return reason
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -128,7 +129,7 @@ class SelfScaledBroyden(Optimizer):
         super().add_param_group(param_group)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Do up to `max_iter` iterations.
 
         Args:
@@ -150,13 +151,14 @@ class SelfScaledBroyden(Optimizer):
                 "precision '16-mixed', whose gradient scaler takes one gradient a step: train with '64-true' "
                 "(recommended), '32-true' or 'bf16-mixed'"
             )
-        self._flat.refuse_mixture()
-        objective = _Objective(torch.enable_grad()(closure), self._flat)
+        # Made anew each time: torch's optimisers pickle their groups and state only, and modules are moved.
+        flat = FlatParameters(self.param_groups[0]["params"])
+        objective = Objective(torch.enable_grad()(closure), flat)
         state = self._prepared_state()
         present = objective.at_start()
         if "inverse_hessian" not in state:
             objective.refuse_randomness(present)
-            state["inverse_hessian"] = torch.eye(self._flat.size, dtype=present.gradient.dtype, device=self._anchor.device)
+            state["inverse_hessian"] = torch.eye(flat.size, dtype=self._anchor.dtype, device=self._anchor.device)
         state["stop_reason"] = None
         for _ in range(self.param_groups[0]["max_iter"]):
             following = self._iterate(objective, present, state)
@@ -173,12 +175,12 @@ class SelfScaledBroyden(Optimizer):
         return anchor
 
     def _prepared_state(self) -> dict[str, Any]:
-        state = self.state[self._anchor]
+        state: dict[str, Any] = self.state[self._anchor]
         for name, value in {"iterations": 0, "evaluations": 0, "is_identity": True, "stop_reason": None}.items():
             state.setdefault(name, value)
         return state
 
-    def _iterate(self, objective: _Objective, present: Trial, state: dict[str, Any]) -> Trial | None:
+    def _iterate(self, objective: Objective, present: Trial, state: dict[str, Any]) -> Trial | None:
         """Go from a point to the next; None where there is none."""
         if present.gradient.abs().max() <= self.param_groups[0]["tolerance_grad"]:
             state["stop_reason"] = "the gradient is zero, or below tolerance_grad"
@@ -189,14 +191,16 @@ class SelfScaledBroyden(Optimizer):
             found, failure = self._search(objective, present, state)
         if found is None:
             objective.move_to(0.0)
-            self._stop(state, f"no step length along the negative gradient lowers the loss {present.value:.6g}: {failure}")
+            self._stop(
+                state, f"no step length along the negative gradient lowers the loss {present.value:.6g}: {failure}"
+            )
             return None
         objective.move_to(found.length)
         self._update(state, objective.direction, present, found)
         state["iterations"] += 1
         return found._replace(length=0.0)
 
-    def _search(self, objective: _Objective, present: Trial, state: dict[str, Any]) -> tuple[Trial | None, str | None]:
+    def _search(self, objective: Objective, present: Trial, state: dict[str, Any]) -> tuple[Trial | None, str | None]:
         """Look for a lower point along −H g."""
         group = self.param_groups[0]
         direction = present.gradient.neg() if state["is_identity"] else state["inverse_hessian"].mv(-present.gradient)
@@ -205,7 +209,10 @@ class SelfScaledBroyden(Optimizer):
             return None, "the inverse Hessian is not positive definite"
         objective.look_along(direction)
         line = StrongWolfe(
-            objective.at, present._replace(slope=slope), c1=group["c1"], c2=group["c2"],
+            objective.at,
+            present._replace(slope=slope),
+            c1=group["c1"],
+            c2=group["c2"],
             max_evaluations=group["max_evaluations"],
         )
         # An identity knows nothing of the scale: no farther than a unit length at first.
@@ -237,68 +244,3 @@ class SelfScaledBroyden(Optimizer):
         if not state.get("has_warned"):
             state["has_warned"] = True
             warnings.warn(f"SelfScaledBroyden ended a step early: {reason}", RuntimeWarning, stacklevel=4)
-
-
-class _Objective:
-    """The closure along lines in the parameter space."""
-
-    def __init__(self, closure: Callable[[], Any], flat: FlatParameters) -> None:
-        self._closure, self._flat = closure, flat
-        self._origin = flat.values()
-        self._length = 0.0
-        self.direction = torch.zeros_like(self._origin)
-        self.evaluations = 0
-        self.first_value: Any = None
-
-    def at_start(self) -> Trial:
-        """Evaluate where the step begins, and refuse what is not finite."""
-        trial = self._evaluate(0.0)
-        if not (math.isfinite(trial.value) and bool(trial.gradient.isfinite().all())):
-            what = f"the loss {trial.value}" if not math.isfinite(trial.value) else "the loss's gradient"
-            raise FloatingPointError(
-                f"{what} is not finite where SelfScaledBroyden's step begins, and the parameters are as they were: check "
-                "the data, or the optimiser that came before"
-            )
-        return trial
-
-    def refuse_randomness(self, present: Trial) -> None:
-        """Evaluate the same point again and compare."""
-        again = self._evaluate(0.0)
-        tolerance = math.sqrt(torch.finfo(present.gradient.dtype).eps)
-        change = abs(again.value - present.value)
-        gradient_change = (again.gradient - present.gradient).abs().max().item()
-        largest = present.gradient.abs().max().item()
-        if change <= tolerance * abs(present.value) and gradient_change <= tolerance * largest:
-            return
-        raise ConfigurationError(
-            f"two calls of the closure at the same parameters gave the losses {present.value:.9g} and {again.value:.9g}, "
-            f"and gradients that differ by {gradient_change:.3g} of {largest:.3g}: SelfScaledBroyden needs the same "
-            "objective at each call of a step. Take out what is random (dropout, points drawn in the loss), train "
-            "batch norm with another optimiser, and let the closure clear the gradients (accumulate_grad_batches=1)"
-        )
-
-    def look_along(self, direction: Tensor) -> None:
-        """Make the present point the origin of a line."""
-        self._origin, self._length, self.direction = self._flat.values(), 0.0, direction
-
-    def at(self, length: float) -> Trial:
-        """Evaluate on the line; infinite where something is not finite."""
-        self.move_to(length)
-        return self._evaluate(length)
-
-    def move_to(self, length: float) -> None:
-        """Set the parameters to a point of the line."""
-        if length != self._length:
-            self._flat.set_values(torch.add(self._origin, self.direction, alpha=length))
-            self._length = length
-
-    def _evaluate(self, length: float) -> Trial:
-        result = self._closure()
-        if self.evaluations == 0:
-            self.first_value = result
-        self.evaluations += 1
-        gradient = self._flat.gradient()
-        value, slope = float(result), torch.dot(gradient, self.direction).item()
-        if not (math.isfinite(value) and math.isfinite(slope)) and self.direction.any():
-            value = math.inf
-        return Trial(length, value, slope, gradient)

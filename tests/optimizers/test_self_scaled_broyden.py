@@ -1,0 +1,290 @@
+"""The optimiser on objectives with known minima, its state, and what it refuses."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize, rosen, rosen_der
+from torch import Tensor
+
+from laaf_lightning import SelfScaledBroyden
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.optimizers.broyden_update import Method
+from tests.optimizers.objectives import closure_of, parameter, quadratic, rosenbrock
+
+METHODS: tuple[Method, ...] = ("ssbroyden", "ssbfgs", "bfgs")
+LONG_START = [-1.2, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("initial_scaling", [False, True])
+def test_a_quadratic_is_minimised_in_n_steps_of_exact_line_searches(method: Method, initial_scaling: bool) -> None:
+    size = 12
+    matrix, minimum = quadratic(size, condition=30.0)
+    x = parameter(torch.zeros(size))
+    optimizer = SelfScaledBroyden([x], method=method, max_iter=1, initial_scaling=initial_scaling, c1=1e-9, c2=1e-8)
+    closure = closure_of(optimizer, lambda: 0.5 * (x - minimum) @ matrix @ (x - minimum))
+    errors = []
+    for _ in range(size):
+        optimizer.step(closure)
+        errors.append((x.detach() - minimum).norm().item())
+    assert errors[-1] < 1e-6 * minimum.norm()
+    assert errors[-2] > 1e-4 * minimum.norm()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rosenbrocks_valley_is_followed_to_its_end(method: Method) -> None:
+    x = parameter(LONG_START)
+    optimizer = SelfScaledBroyden([x], method=method, max_iter=300, tolerance_grad=1e-10)
+    optimizer.step(closure_of(optimizer, lambda: rosenbrock(x)))
+    torch.testing.assert_close(x.detach(), torch.ones_like(x), rtol=0, atol=1e-9)
+    assert "tolerance_grad" in str(optimizer.stop_reason)
+    assert optimizer.state[x]["iterations"] < 100
+
+
+def test_plain_bfgs_ends_where_scipys_does_from_the_same_start_with_as_many_iterations() -> None:
+    expected = minimize(rosen, np.array(LONG_START), jac=rosen_der, method="BFGS", options={"gtol": 1e-9})
+    x = parameter(LONG_START)
+    optimizer = SelfScaledBroyden([x], method="bfgs", max_iter=300, initial_scaling=False, tolerance_grad=1e-9)
+    optimizer.step(closure_of(optimizer, lambda: rosenbrock(x)))
+    np.testing.assert_allclose(x.detach(), expected.x, rtol=0, atol=1e-7)
+    assert abs(optimizer.state[x]["iterations"] - expected.nit) < 0.4 * expected.nit
+
+
+def test_the_loss_never_rises_and_every_step_ends_at_the_lowest_point_seen() -> None:
+    x = parameter(LONG_START)
+    optimizer = SelfScaledBroyden([x], max_iter=1)
+    lowest = torch.inf
+
+    def objective() -> Tensor:
+        nonlocal lowest
+        loss = rosenbrock(x)
+        lowest = min(lowest, loss.item())
+        return loss
+
+    values = [optimizer.step(closure_of(optimizer, objective)).item() for _ in range(40)]
+    assert all(after <= before for before, after in pairwise(values))
+    assert rosenbrock(x).item() <= values[-1]
+
+
+def test_steps_of_one_iteration_are_one_step_of_many() -> None:
+    one, many = parameter(LONG_START), parameter(LONG_START)
+    single, whole = SelfScaledBroyden([one], max_iter=1), SelfScaledBroyden([many], max_iter=15)
+    for _ in range(15):
+        single.step(closure_of(single, lambda: rosenbrock(one)))
+    whole.step(closure_of(whole, lambda: rosenbrock(many)))
+    assert torch.equal(one, many)
+
+
+def test_parameters_of_several_shapes_train_as_one_vector() -> None:
+    parts = [
+        parameter(LONG_START[:1]),
+        torch.nn.Parameter(torch.tensor([LONG_START[1:3]]).double()),
+        parameter(LONG_START[3:]),
+    ]
+    x = parameter(LONG_START)
+    optimizer, whole = SelfScaledBroyden(parts), SelfScaledBroyden([x])
+    optimizer.step(closure_of(optimizer, lambda: rosenbrock(torch.cat([p.flatten() for p in parts]))))
+    whole.step(closure_of(whole, lambda: rosenbrock(x)))
+    torch.testing.assert_close(torch.cat([p.flatten() for p in parts]), x, rtol=1e-12, atol=1e-12)
+
+
+def test_a_parameter_without_a_gradient_stays() -> None:
+    x, unused = parameter(LONG_START), parameter([3.0])
+    optimizer = SelfScaledBroyden([x, unused], max_iter=5)
+    optimizer.step(closure_of(optimizer, lambda: rosenbrock(x)))
+    assert unused.item() == 3.0
+    assert not torch.equal(x, parameter(LONG_START))
+
+
+def _run(steps: int, state: dict[str, Any] | None = None, start: Tensor | None = None) -> tuple[Tensor, dict[str, Any]]:
+    x = parameter(LONG_START if start is None else start)
+    optimizer = SelfScaledBroyden([x], max_iter=3)
+    if state is not None:
+        optimizer.load_state_dict(state)
+    for _ in range(steps):
+        optimizer.step(closure_of(optimizer, lambda: rosenbrock(x)))
+    return x.detach(), optimizer.state_dict()
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7])
+def test_a_run_resumed_from_a_file_is_the_uninterrupted_one(stop: int) -> None:
+    whole, _ = _run(8)
+    middle, state = _run(stop)
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    resumed, _ = _run(8 - stop, torch.load(file, weights_only=True), middle)
+    assert torch.equal(resumed, whole)
+    assert not torch.equal(middle, whole)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))])
+def test_a_copy_goes_on_alone(copied: Any) -> None:
+    x = parameter(LONG_START)
+    optimizer = SelfScaledBroyden([x], max_iter=3)
+    optimizer.step(closure_of(optimizer, lambda: rosenbrock(x)))
+    before = x.detach().clone()
+    twin = copied(optimizer)
+    (y,) = twin.param_groups[0]["params"]
+    twin.step(closure_of(twin, lambda: rosenbrock(y)))
+    assert torch.equal(x, before)
+    optimizer.step(closure_of(optimizer, lambda: rosenbrock(x)))
+    assert torch.equal(x, y)
+
+
+def test_an_objective_may_change_between_steps() -> None:
+    x, target = parameter([5.0, -3.0]), torch.tensor([1.0, 1.0]).double()
+    optimizer = SelfScaledBroyden([x], max_iter=10)
+    closure = closure_of(optimizer, lambda: torch.sum((x - target) ** 2))
+    optimizer.step(closure)
+    target += 1.0
+    optimizer.step(closure)
+    torch.testing.assert_close(x.detach(), target, rtol=0, atol=1e-9)
+
+
+def test_a_zero_gradient_ends_the_step_and_moves_nothing() -> None:
+    x = parameter([1.0, 1.0])
+    optimizer = SelfScaledBroyden([x])
+    assert optimizer.stop_reason is None
+    assert optimizer.step(closure_of(optimizer, lambda: rosenbrock(x))).item() == 0.0
+    assert x.tolist() == [1.0, 1.0]
+    assert "gradient is zero" in str(optimizer.stop_reason)
+
+
+def test_where_nothing_helps_the_step_ends_with_one_warning_and_the_start_is_kept() -> None:
+    x = parameter([2.0])
+    optimizer = SelfScaledBroyden([x], max_evaluations=5)
+    # The gradient points the wrong way.
+    closure = closure_of(optimizer, lambda: torch.sum(x.detach() - 3 * (x - x.detach())))
+    with pytest.warns(RuntimeWarning, match="no step length along the negative gradient lowers the loss 2"):
+        optimizer.step(closure)
+    assert x.item() == 2.0
+    assert "Wolfe" in str(optimizer.stop_reason)
+    optimizer.step(closure)  # no second warning, which would be an error
+    assert x.item() == 2.0
+
+
+def test_an_inverse_hessian_that_misleads_becomes_the_identity_again() -> None:
+    x = parameter(LONG_START)
+    optimizer = SelfScaledBroyden([x], max_iter=1)
+    closure = closure_of(optimizer, lambda: rosenbrock(x))
+    for _ in range(3):
+        before = optimizer.step(closure).item()
+    optimizer.state[x]["inverse_hessian"].neg_()
+    optimizer.step(closure)
+    assert rosenbrock(x).item() < before
+    assert torch.linalg.eigvalsh(optimizer.state[x]["inverse_hessian"]).min() > 0
+    assert optimizer.stop_reason is None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_trial_that_is_not_finite_is_too_long(bad: float) -> None:
+    x = parameter([0.0])
+    optimizer = SelfScaledBroyden([x], lr=10.0)
+    optimizer.step(closure_of(optimizer, lambda: torch.sum((x - 0.5) ** 2 + torch.where(x > 1, bad, 0.0))))
+    assert x.item() == pytest.approx(0.5, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("objective", "named"),
+    [
+        (lambda x: x.sum() * torch.nan, "the loss nan"),
+        (lambda x: x.sum() + torch.inf, "the loss inf"),
+        (lambda x: (x - x.detach()).abs().sqrt().sum(), "the loss's gradient"),
+    ],
+)
+def test_a_start_that_is_not_finite_is_an_error_and_loses_nothing(objective: Any, named: str) -> None:
+    x = parameter([1.0, 2.0])
+    optimizer = SelfScaledBroyden([x])
+    with pytest.raises(FloatingPointError, match=f"{named} is not finite where SelfScaledBroyden's step begins"):
+        optimizer.step(closure_of(optimizer, lambda: objective(x)))
+    assert x.tolist() == [1.0, 2.0]
+
+
+def test_a_step_without_a_closure_names_the_precisions_that_work() -> None:
+    with pytest.raises(TypeError, match=r"needs a closure.*'16-mixed'.*'64-true'.*'bf16-mixed'"):
+        SelfScaledBroyden([parameter([1.0])]).step()
+
+
+def test_a_random_closure_is_detected() -> None:
+    x = parameter(LONG_START)
+    optimizer = SelfScaledBroyden([x])
+    with pytest.raises(ConfigurationError, match="two calls of the closure at the same parameters gave the losses"):
+        optimizer.step(closure_of(optimizer, lambda: rosenbrock(x + torch.randn_like(x))))
+    assert x.tolist() == LONG_START
+
+
+def test_gradients_that_accumulate_are_detected() -> None:
+    x = parameter(LONG_START)
+    optimizer = SelfScaledBroyden([x])
+
+    def closure() -> Tensor:
+        loss = rosenbrock(x)
+        loss.backward()
+        return loss
+
+    with pytest.raises(ConfigurationError, match="let the closure clear the gradients"):
+        optimizer.step(closure)
+
+
+def test_more_parameters_than_fit_name_the_memory() -> None:
+    with pytest.raises(ConfigurationError, match=r"20000 parameters need an inverse Hessian of 2.98 GiB.*LBFGS"):
+        SelfScaledBroyden([torch.nn.Parameter(torch.zeros(20_000, dtype=torch.float64))])
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: [parameter([1.0]), torch.ones(2, dtype=torch.float64)], "1 of 2 parameters require no gradient"),
+        (lambda: [parameter([1.0]), torch.nn.Parameter(torch.ones(2))], r"torch.float32 and torch.float64.*double\(\)"),
+        (lambda: [torch.nn.Parameter(torch.ones(2, dtype=torch.complex64))], "complex64.*real floating-point"),
+        (lambda: [parameter([1.0]), torch.nn.Parameter(torch.ones(2, device="meta").double())], "cpu and meta"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused(make: Any, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        SelfScaledBroyden(make())
+
+
+def test_a_parameter_frozen_later_is_refused() -> None:
+    x, other = parameter([1.0]), parameter([2.0])
+    optimizer = SelfScaledBroyden([x, other])
+    other.requires_grad_(False)
+    with pytest.raises(ConfigurationError, match="1 of 2 parameters require no gradient"):
+        optimizer.step(closure_of(optimizer, lambda: torch.sum(x**2)))
+
+
+def test_a_second_parameter_group_is_refused() -> None:
+    x, y = parameter([1.0]), parameter([2.0])
+    with pytest.raises(ValueError, match="one parameter group"):
+        SelfScaledBroyden([{"params": [x]}, {"params": [y]}])
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda x: SelfScaledBroyden(x, method="ssbroyden2"),  # type: ignore[arg-type]
+            "unknown method 'ssbroyden2'.*did you mean 'ssbroyden'",
+        ),
+        (partial(SelfScaledBroyden, lr=0.0), "lr=0.0"),
+        (partial(SelfScaledBroyden, lr=float("nan")), "lr=nan"),
+        (partial(SelfScaledBroyden, c1=0.5, c2=0.4), "c1=0.5 and c2=0.4"),
+        (partial(SelfScaledBroyden, tolerance_grad=-1.0), "tolerance_grad=-1.0"),
+        (partial(SelfScaledBroyden, max_iter=0), "max_iter=0"),
+        (partial(SelfScaledBroyden, max_evaluations=0), "max_evaluations=0"),
+        (partial(SelfScaledBroyden, max_parameters=0), "max_parameters=0"),
+    ],
+)
+def test_settings_out_of_range_are_named(make: Any, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        make([parameter([1.0])])

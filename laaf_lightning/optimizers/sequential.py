@@ -153,7 +153,7 @@ class SequentialOptimizer(Optimizer):
         if saved != self._names():
             theirs = "another kind of optimiser" if saved is None else ", ".join(saved)
             raise ConfigurationError(
-                f"the state to load is of {theirs}, and this SequentialOptimizer has {', '.join(self._names())}: resume "
+                f"the state to load is of {theirs}, and this one has {', '.join(self._names())}: resume "
                 "with the optimisers that were trained with, or load the weights only"
             )
         super().load_state_dict({key: state_dict[key] for key in ("state", "param_groups")})
@@ -185,7 +185,7 @@ def _check_stages(count: int, steps: list[int]) -> None:
         )
     if len(steps) != count - 1:
         raise ConfigurationError(
-            f"steps={steps} of SequentialOptimizer must have length {count - 1} for {count} optimisers: a number for each "
+            f"steps={steps} of SequentialOptimizer must have length {count - 1} for {count} optimisers: one for each "
             "but the last, which does the rest"
         )
     if not all(isinstance(number, int) and number >= 1 for number in steps):

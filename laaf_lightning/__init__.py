@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from laaf_lightning.modules import FunctionRegressor as FunctionRegressor
     from laaf_lightning.modules import ImageClassifier as ImageClassifier
     from laaf_lightning.optimizers import SelfScaledBroyden as SelfScaledBroyden
+    from laaf_lightning.optimizers import SequentialOptimizer as SequentialOptimizer
     from laaf_lightning.problems import PDE as PDE
     from laaf_lightning.problems import AllenCahn as AllenCahn
     from laaf_lightning.problems import Ansatz as Ansatz
@@ -106,7 +107,7 @@ _ROOMS = {
     "models": ("LeNet", "MLP", "PreActResNet18"),
     "modules": ("AdaptiveModule", "BurgersPINN", "FunctionRegressor", "ImageClassifier", "PINN"),
     "derivatives": ("Differentiable", "Field"),
-    "optimizers": ("SelfScaledBroyden",),
+    "optimizers": ("SelfScaledBroyden", "SequentialOptimizer"),
     "problems": (
         "PDE",
         "AllenCahn",

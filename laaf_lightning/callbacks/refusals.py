@@ -96,7 +96,8 @@ def warn_about_line_search(trainer: Trainer, module: LightningModule) -> None:
         trainer: the Trainer, with its optimisers.
         module: the module to fit; ours say that they average by ``averages_closure_over_ranks``.
     """
-    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    optimizers = [stage for optimizer in trainer.optimizers for stage in getattr(optimizer, "stages", (optimizer,))]
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     searches = any(group.get("line_search_fn") is not None for group in groups)
     if trainer.world_size > 1 and searches and not getattr(module, "averages_closure_over_ranks", False):
         rank_zero_warn(

@@ -55,6 +55,7 @@ class ResampleCollocation(Callback):
         offset: c ≥ 0 of ``"rad"``: the larger, the more uniform.
         num_added: points that ``"rar"`` adds, ≥ 1; on several processes a multiple of their number.
         max_points: most residual points of ``"rar"``; None for no limit.
+        from_step: the first optimiser step after which points may change, ≥ 0.
         until_step: the last optimiser step after which points may change; None for all.
         seed: of the draws, ≥ 0.
         chunk_size: most candidates at a time, which bounds the memory.
@@ -77,6 +78,7 @@ class ResampleCollocation(Callback):
         offset: float = 1.0,
         num_added: int = 10,
         max_points: int | None = None,
+        from_step: int = 0,
         until_step: int | None = None,
         seed: int = 0,
         chunk_size: int = 10_000,
@@ -86,14 +88,16 @@ class ResampleCollocation(Callback):
             raise ConfigurationError(unknown_choice("method", method, get_args(ResamplingMethod)))
         counts = {"every_n_steps": every_n_steps, "num_candidates": num_candidates, "num_added": num_added}
         counts |= {"max_points": max_points, "chunk_size": chunk_size}
-        for name, value, least in [*((name, value, 1) for name, value in counts.items()), ("seed", seed, 0)]:
+        least_zero = [("seed", seed, 0), ("from_step", from_step, 0)]
+        for name, value, least in [*((name, value, 1) for name, value in counts.items()), *least_zero]:
             if value is not None and value < least:
                 raise ConfigurationError(f"{name}={value} of ResampleCollocation must be >= {least}")
         if not (math.isfinite(power) and power > 0 and math.isfinite(offset) and offset >= 0):
             raise ConfigurationError(f"power={power} must be finite and > 0, offset={offset} finite and >= 0")
         self.every_n_steps, self.method, self.num_candidates = every_n_steps, method, num_candidates
         self.power, self.offset, self.num_added, self.max_points = power, offset, num_added, max_points
-        self.until_step, self.seed, self.chunk_size, self.enabled = until_step, seed, chunk_size, enabled
+        self.from_step, self.until_step, self.seed = from_step, until_step, seed
+        self.chunk_size, self.enabled = chunk_size, enabled
         self._last_step: int | None = None  # up to which redraws are done; None before training
         self._restored: dict[str, Any] | None = None
 
@@ -165,7 +169,7 @@ class ResampleCollocation(Callback):
         self._last_step = step
         if step // self.every_n_steps <= last // self.every_n_steps:
             return
-        if self.until_step is not None and step > self.until_step:
+        if step < self.from_step or (self.until_step is not None and step > self.until_step):
             return
         data = residual_data(trainer)
         drawn = trainer.strategy.broadcast(self._draw(trainer, module, data) if trainer.is_global_zero else None)

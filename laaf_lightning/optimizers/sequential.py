@@ -35,7 +35,8 @@ class SequentialOptimizer(Optimizer):
         steps: how many steps each but the last one does, each ≥ 1; a step of L-BFGS is up to its `max_iter` iterations.
 
     Attributes:
-        current: the optimiser that does the next step.
+        stages: the optimisers.
+        current: the one that does the next step.
         steps_taken: steps done so far by all of them.
 
     Raises:
@@ -73,6 +74,11 @@ class SequentialOptimizer(Optimizer):
         self._stages = stages
         self._ends = list(accumulate(steps))
         self._steps_taken = 0
+
+    @property
+    def stages(self) -> tuple[Optimizer, ...]:
+        """The optimisers, in their order."""
+        return tuple(self._stages)
 
     @property
     def current(self) -> Optimizer:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from torch import nn
 
 import laaf_lightning as laaf
+from laaf_lightning.callbacks.refusals import warn_about_line_search
 from tests.callbacks.plain_training import Batches, PlainModule, adapted, quiet_trainer, regression_batches
 
 BATCHES = regression_batches()
@@ -101,3 +104,16 @@ def test_two_in_one_trainer_are_refused_by_name_with_the_command_lines_key(secon
 def test_wrong_settings_are_refused_when_the_callback_is_made(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(laaf.ConfigurationError, match=text):
         laaf.SlopeRecovery(**settings)
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+@pytest.mark.parametrize("searches", [False, True])
+def test_a_line_search_behind_another_optimiser_is_seen_on_several_ranks(world_size: int, searches: bool) -> None:
+    module = PlainModule().double()
+    later = laaf.SelfScaledBroyden if searches else torch.optim.SGD
+    optimizer = laaf.SequentialOptimizer(module.parameters(), [torch.optim.Adam, later], [3])
+    trainer: Any = SimpleNamespace(optimizers=[optimizer], world_size=world_size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_about_line_search(trainer, module)
+    assert len(caught) == (searches and world_size > 1)

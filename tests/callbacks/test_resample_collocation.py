@@ -117,6 +117,12 @@ def test_points_are_fixed_after_the_last_step(until_step: int, expected: list[in
     assert changes(module.seen) == expected
 
 
+@pytest.mark.parametrize(("from_step", "expected"), [(0, [2, 4, 6, 8]), (4, [4, 6, 8]), (5, [6, 8]), (9, [])])
+def test_points_are_fixed_before_the_first_step(from_step: int, expected: list[int]) -> None:
+    module, _, _ = fit_line(laaf.ResampleCollocation(2, from_step=from_step), steps=9)
+    assert changes(module.seen) == expected
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_draws_depend_on_seed_and_step_alone(method: Any) -> None:
     def drawn(seed: int, global_seed: int, every: int = 2) -> Tensor:

@@ -21,6 +21,7 @@ from tests.callbacks.plain_training import Batches, PlainModule, adapted, quiet_
         ({"num_added": -1}, "num_added=-1 of ResampleCollocation must be >= 1"),
         ({"max_points": 0}, "max_points=0 of ResampleCollocation must be >= 1"),
         ({"chunk_size": 0}, "chunk_size=0 of ResampleCollocation must be >= 1"),
+        ({"from_step": -1}, "from_step=-1 of ResampleCollocation must be >= 0"),
         ({"seed": -1}, "seed=-1 of ResampleCollocation must be >= 0"),
         ({"power": 0.0}, "power=0.0 must be finite and > 0, offset=1.0 finite and >= 0"),
         ({"power": math.inf}, "power=inf must be finite"),

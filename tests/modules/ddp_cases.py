@@ -14,21 +14,23 @@ from torch.optim import LBFGS, SGD, Adam
 
 from laaf_lightning.callbacks import EpochTrainLoss
 from laaf_lightning.data import CollocationDataModule, SemeionDataModule
-from laaf_lightning.modules import PINN, AdaptiveModule, ImageClassifier
+from laaf_lightning.modules import PINN, AdaptiveModule, FunctionRegressor, ImageClassifier
+from laaf_lightning.optimizers import SelfScaledBroyden, SequentialOptimizer
 from laaf_lightning.problems import PDE, AllenCahn, Burgers, InverseBurgers
-from tests.modules.small import burgers_data, quiet_trainer, regression_data, small_pinn, small_regressor
+from tests.modules.small import Batches, burgers_data, quiet_trainer, regression_data, small_pinn, small_regressor
 from tests.ranks import WORLD_SIZE, two_rank_trainer
 
 MakeTrainer = Callable[..., Trainer]
 ADAM = partial(Adam, lr=1e-2)
 STRONG_WOLFE = partial(LBFGS, line_search_fn="strong_wolfe", max_iter=8)
+ADAM_THEN_BROYDEN = partial(SequentialOptimizer, optimizers=[ADAM, partial(SelfScaledBroyden, max_iter=5)], steps=[3])
 
 
 def _fit_points(make_trainer: MakeTrainer, model: AdaptiveModule, data: Any, steps: int) -> dict[str, Tensor]:
     trainer = make_trainer(
         max_steps=steps, max_epochs=-1, limit_val_batches=0, precision="64-true", log_every_n_steps=1
     )
-    trainer.fit(model, datamodule=data)
+    trainer.fit(model, **(data if isinstance(data, dict) else {"datamodule": data}))
     result = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     return {**result, "train/loss": trainer.callback_metrics["train/loss"].double()}
 
@@ -124,6 +126,29 @@ def coefficient_warnings() -> dict[str, Any]:
 
 def pinn_lbfgs(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
     return fit_pinn(make_trainer, STRONG_WOLFE, 5)
+
+
+def pinn_broyden(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    return fit_pinn(make_trainer, ADAM_THEN_BROYDEN, 8)
+
+
+class UnequalShards(FunctionRegressor):
+    """Trains on the mean of two means, over 20 points and over the 11 others; each is a rank's own if there are two."""
+
+    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        x, u = batch
+        shards = [(x[:20], u[:20]), (x[20:], u[20:])]
+        if self.trainer.world_size > 1:
+            return super().loss(shards[self.trainer.global_rank])
+        return 0.5 * (super().loss(shards[0]) + super().loss(shards[1]))
+
+
+def unequal_shards_broyden(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    model = UnequalShards(width=5, depth=2, scope="neuron", n=2, optimizer=ADAM_THEN_BROYDEN)
+    x = torch.linspace(-2, 2, 31, dtype=torch.float64)[:, None]
+    batches = Batches([(x, x.sin().abs())])
+    return _fit_points(make_trainer, model, {"train_dataloaders": batches, "val_dataloaders": batches}, 8)
 
 
 def classifier_two_ranks() -> dict[str, Tensor]:

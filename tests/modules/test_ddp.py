@@ -15,7 +15,7 @@ from tests.ranks import run_on_two_ranks
 
 pytestmark = pytest.mark.slow
 
-FITS = ["regressor_adam", "regressor_lbfgs", "pinn_adam", "pinn_lbfgs"]
+FITS = ["regressor_adam", "regressor_lbfgs", "pinn_adam", "pinn_lbfgs", "pinn_broyden", "unequal_shards_broyden"]
 FITS += ["pinn_periodic", "pinn_hard", "pinn_inverse", "pinn_whole_batches"]
 CASES = [
     *FITS,

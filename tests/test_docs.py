@@ -13,17 +13,20 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 import laaf_lightning as laaf
 from laaf_lightning.cli import main
 from laaf_lightning.derivatives import AutogradField, TaylorField
 
-PAGE = (Path(__file__).parent.parent / "docs" / "pinns.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "pinns.md").read_text(encoding="utf-8")
+OPTIMIZERS = (ROOT / "docs" / "optimizers.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
 
 
 @pytest.fixture
@@ -70,3 +73,16 @@ def test_the_activation_of_the_page_passes_taylor_mode() -> None:
     taylor, oracle = TaylorField(network, points, ["x", "t"], orders), AutogradField(network, points, ["x", "t"])
     for by in itertools.combinations_with_replacement(["x", "t"], 2):
         torch.testing.assert_close(taylor.d(*by), oracle.d(*by), rtol=1e-12, atol=1e-13)
+
+
+def test_the_optimisers_page_shows_what_its_config_has_and_its_code_builds_the_same() -> None:
+    (shown,) = (yaml.safe_load(block) for block in blocks("yaml", OPTIMIZERS))
+    (command,) = (shlex.split(block) for block in blocks("bash", OPTIMIZERS))
+    config = yaml.safe_load((ROOT / command[-1]).read_text(encoding="utf-8"))
+    assert shown["optimizer"] == config["model"]["init_args"]["optimizer"]
+    namespace: dict[str, Any] = {}
+    exec(blocks("python", OPTIMIZERS)[0], namespace)
+    built = namespace["pinn"].configure_optimizers()
+    assert [type(stage) for stage in built.stages] == [torch.optim.Adam, laaf.SelfScaledBroyden]
+    assert built.stages[0].param_groups[0]["lr"] == 5e-3
+    assert built.stages[1].param_groups[0]["max_iter"] == 50

@@ -245,12 +245,24 @@ def test_an_optimisers_own_refusal_is_passed_on() -> None:
         SequentialOptimizer([parameter(START)], [Adam, partial(SGD, lr=-1)], [1])
 
 
+def test_another_refusal_is_no_reason_to_drop_the_options_of_the_groups() -> None:
+    def refuses_options(params: Iterable[Any]) -> Optimizer:
+        if any(isinstance(entry, dict) for entry in params):
+            raise ValueError("no options here")
+        return SGD(params)
+
+    with pytest.raises(ValueError, match="no options here"):
+        SequentialOptimizer([{"params": [parameter(START)], "weight_decay": 0.0}], [Adam, refuses_options], [1])
+
+
 def test_a_state_of_other_optimisers_is_refused() -> None:
     x = parameter(START)
     optimizer = SequentialOptimizer([x], [Adam, LBFGS], [1])
     longer = SequentialOptimizer([x], [Adam, Adam, LBFGS], [1, 1])
     with pytest.raises(ConfigurationError, match="is of Adam, Adam, LBFGS, and this one has Adam, LBFGS: resume with"):
         optimizer.load_state_dict(longer.state_dict())
+    with pytest.raises(ConfigurationError, match="is of Adam, SelfScaledBroyden, and this one has Adam, LBFGS"):
+        optimizer.load_state_dict(SequentialOptimizer([x], [Adam, SelfScaledBroyden], [1]).state_dict())
     with pytest.raises(ConfigurationError, match="is of another kind of optimiser, and this one has Adam, LBFGS"):
         optimizer.load_state_dict(Adam([x]).state_dict())
 

@@ -72,6 +72,9 @@ class SelfScaledBroyden(Optimizer):
         [1.0, 1.0]
     """
 
+    # Not in the state, whose strings torch's load_state_dict does not give back.
+    _stop_reason: str | None = None
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -117,8 +120,7 @@ class SelfScaledBroyden(Optimizer):
     @property
     def stop_reason(self) -> str | None:
         """Why the last step ended early."""
-        reason: str | None = self.state.get(self._anchor, {}).get("stop_reason")
-        return reason
+        return self._stop_reason
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add the one parameter group.
@@ -164,7 +166,7 @@ class SelfScaledBroyden(Optimizer):
         if "inverse_hessian" not in state:
             objective.refuse_randomness(present)
             state["inverse_hessian"] = torch.eye(flat.size, dtype=self._anchor.dtype, device=self._anchor.device)
-        state["stop_reason"] = None
+        self._stop_reason = None
         for _ in range(self.param_groups[0]["max_iter"]):
             following = self._iterate(objective, present, state)
             if following is None:
@@ -181,14 +183,14 @@ class SelfScaledBroyden(Optimizer):
 
     def _prepared_state(self) -> dict[str, Any]:
         state: dict[str, Any] = self.state[self._anchor]
-        for name, value in {"iterations": 0, "evaluations": 0, "is_identity": True, "stop_reason": None}.items():
+        for name, value in {"iterations": 0, "evaluations": 0, "is_identity": True}.items():
             state.setdefault(name, value)
         return state
 
     def _iterate(self, objective: Objective, present: Trial, state: dict[str, Any]) -> Trial | None:
         """Go from a point to the next; None where there is none."""
         if present.gradient.abs().max() <= self.param_groups[0]["tolerance_grad"]:
-            state["stop_reason"] = "the gradient is zero, or below tolerance_grad"
+            self._stop_reason = "the gradient is zero, or below tolerance_grad"
             return None
         found, failure = self._search(objective, present, state)
         if found is None and not state["is_identity"]:
@@ -245,7 +247,7 @@ class SelfScaledBroyden(Optimizer):
         state["is_identity"] = True
 
     def _stop(self, state: dict[str, Any], reason: str) -> None:
-        state["stop_reason"] = reason
+        self._stop_reason = reason
         if not state.get("has_warned"):
             state["has_warned"] = True
             warnings.warn(f"SelfScaledBroyden ended a step early: {reason}", RuntimeWarning, stacklevel=4)

@@ -158,6 +158,10 @@ def test_a_zero_gradient_ends_the_step_and_moves_nothing() -> None:
     assert optimizer.step(closure_of(optimizer, lambda: rosenbrock(x))).item() == 0.0
     assert x.tolist() == [1.0, 1.0]
     assert "gradient is zero" in str(optimizer.stop_reason)
+    resumed = SelfScaledBroyden([x])
+    resumed.load_state_dict(optimizer.state_dict())
+    assert resumed.stop_reason is None
+    assert all(isinstance(value, (int, float, bool, Tensor)) for value in resumed.state[x].values())
 
 
 def test_where_nothing_helps_the_step_ends_with_one_warning_and_the_start_is_kept() -> None:

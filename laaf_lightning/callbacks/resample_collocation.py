@@ -92,6 +92,11 @@ class ResampleCollocation(Callback):
         for name, value, least in [*((name, value, 1) for name, value in counts.items()), *least_zero]:
             if value is not None and value < least:
                 raise ConfigurationError(f"{name}={value} of ResampleCollocation must be >= {least}")
+        if until_step is not None and from_step > until_step:
+            raise ConfigurationError(
+                f"from_step={from_step} of ResampleCollocation must be <= until_step={until_step}, or points never "
+                "change; set enabled to false for that"
+            )
         if not (math.isfinite(power) and power > 0 and math.isfinite(offset) and offset >= 0):
             raise ConfigurationError(f"power={power} must be finite and > 0, offset={offset} finite and >= 0")
         self.every_n_steps, self.method, self.num_candidates = every_n_steps, method, num_candidates

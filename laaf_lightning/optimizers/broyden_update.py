@@ -22,8 +22,8 @@ With a step s, the change y of the gradient over it, and the approximation H of 
 
 A search direction :math:`p = -H g` and a step s = αp need no inverse for b: :math:`s^T H^{-1} s = -\alpha\, s^T g`.
 
-Source: Al-Baali, Comput. Optim. Appl. 9 (1998) 191-203; Urbán, Stefanou & Pons, J. Comput. Phys. 523 (2025) 113656
-(arXiv 2405.04230); Kiyani et al., Comput. Methods Appl. Mech. Eng. 446 (2025) 118308 (arXiv 2501.16371).
+Source: Al-Baali, Comput. Optim. Appl. 9 (1998); Urbán, Stefanou & Pons, J. Comput. Phys. (2025, arXiv 2405.04230);
+Kiyani et al., Comput. Methods Appl. Mech. Eng. (2025, arXiv 2501.16371).
 """
 
 from __future__ import annotations

@@ -23,22 +23,21 @@ _GIB = 2.0**30
 class SelfScaledBroyden(Optimizer):
     r"""Minimise a smooth deterministic objective by a quasi-Newton method with a dense inverse Hessian.
 
-    An iteration goes along :math:`p = -H g` to a point that meets the strong Wolfe conditions (most often the first
-    one tried) and updates H; :mod:`laaf_lightning.optimizers.broyden_update` has the formulas. One `step` is up to
-    `max_iter` iterations and begins with one evaluation of its own, so that the objective may change between steps: a
-    minibatch, new residual points, another weight of S(a). H is kept over such a change.
+    An iteration goes along :math:`p = -H g` to a point that meets the strong Wolfe conditions, by one or two
+    evaluations most often, and updates H; :mod:`laaf_lightning.optimizers.broyden_update` has the formulas. One `step`
+    is up to `max_iter` iterations and begins with one evaluation of its own, so that the objective may change between
+    steps: a minibatch, new residual points, another weight of S(a). H is kept over such a change.
 
     It wants float64: in float32 the differences of gradients drown in rounding long before the method has paid off.
-    There is no weight decay, and there is one parameter group. Lightning may accumulate no gradients.
+    There is no weight decay, there is one parameter group, and Lightning's ``accumulate_grad_batches`` must be 1.
 
-    Nothing is ever lost: a step ends at the lowest point that it has seen. A trial where the objective is NaN or
-    infinite counts as too long a step. Where no step length along p lowers the objective, H becomes the identity
+    Nothing is ever lost: no iteration ends higher than it began. A trial where the objective is NaN or infinite counts
+    as too long a step. Where no step length along p lowers the objective, H becomes the identity
     again; where the gradient's own direction does not help either, the step ends, `stop_reason` says why, and a
     warning says it once.
 
-    Source: Al-Baali, Comput. Optim. Appl. 9 (1998); for PINNs Urbán, Stefanou & Pons, J. Comput. Phys. 523 (2025)
-    113656 (arXiv 2405.04230), and Kiyani et al., Comput. Methods Appl. Mech. Eng. 446 (2025) 118308
-    (arXiv 2501.16371).
+    Source: Al-Baali, Comput. Optim. Appl. 9 (1998); for PINNs Urbán, Stefanou & Pons, J. Comput. Phys. (2025, arXiv
+    2405.04230), and Kiyani et al., Comput. Methods Appl. Mech. Eng. (2025, arXiv 2501.16371).
 
     Args:
         params: parameters, or one group of them; all of one dtype on one device.
@@ -197,23 +196,22 @@ class SelfScaledBroyden(Optimizer):
             self._reset(state)
             found, failure = self._search(objective, present, state)
         if found is None:
-            objective.move_to(0.0)
             self._stop(
                 state, f"no step length along the negative gradient lowers the loss {present.value:.6g}: {failure}"
             )
             return None
-        objective.move_to(found.length)
         self._update(state, objective.direction, present, found)
         state["iterations"] += 1
         return found._replace(length=0.0)
 
     def _search(self, objective: Objective, present: Trial, state: dict[str, Any]) -> tuple[Trial | None, str | None]:
-        """Look for a lower point along −H g."""
+        """Go to a lower point along −H g; stay, and say why, where there is none."""
         group = self.param_groups[0]
         direction = present.gradient.neg() if state["is_identity"] else state["inverse_hessian"].mv(-present.gradient)
         slope = torch.dot(direction, present.gradient).item()
         if not slope < 0 or not math.isfinite(slope):
-            return None, "the inverse Hessian is not positive definite"
+            size = "small" if slope == 0 else "large"
+            return None, f"the gradient's square is too {size} for {str(direction.dtype).removeprefix('torch.')}"
         objective.look_along(direction)
         line = StrongWolfe(
             objective.at,
@@ -225,7 +223,9 @@ class SelfScaledBroyden(Optimizer):
         # An identity knows nothing of the scale: no farther than a unit length at first.
         unit = min(1.0, 1.0 / math.sqrt(-slope)) if state["is_identity"] else 1.0
         found, failure = line.search(group["lr"] * unit)
-        return (found if found.value < present.value else None), failure
+        lower = found.value < present.value
+        objective.move_to(found.length if lower else 0.0)
+        return (found if lower else None), failure
 
     def _update(self, state: dict[str, Any], direction: Tensor, present: Trial, found: Trial) -> None:
         """Update H by the step just taken, unless the curvature along it is not positive."""

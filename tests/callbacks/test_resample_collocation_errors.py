@@ -22,6 +22,7 @@ from tests.callbacks.plain_training import Batches, PlainModule, adapted, quiet_
         ({"max_points": 0}, "max_points=0 of ResampleCollocation must be >= 1"),
         ({"chunk_size": 0}, "chunk_size=0 of ResampleCollocation must be >= 1"),
         ({"from_step": -1}, "from_step=-1 of ResampleCollocation must be >= 0"),
+        ({"from_step": 7, "until_step": 6}, "from_step=7 of ResampleCollocation must be <= until_step=6"),
         ({"seed": -1}, "seed=-1 of ResampleCollocation must be >= 0"),
         ({"power": 0.0}, "power=0.0 must be finite and > 0, offset=1.0 finite and >= 0"),
         ({"power": math.inf}, "power=inf must be finite"),

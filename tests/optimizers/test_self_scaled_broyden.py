@@ -59,7 +59,7 @@ def test_plain_bfgs_ends_where_scipys_does_from_the_same_start_with_as_many_iter
     assert abs(optimizer.state[x]["iterations"] - expected.nit) < 0.4 * expected.nit
 
 
-def test_the_loss_never_rises_and_every_step_ends_at_the_lowest_point_seen() -> None:
+def test_the_loss_never_rises_and_on_a_smooth_valley_a_step_ends_at_the_lowest_point_seen() -> None:
     x = parameter(LONG_START)
     optimizer = SelfScaledBroyden([x], max_iter=1)
     lowest = torch.inf
@@ -70,7 +70,10 @@ def test_the_loss_never_rises_and_every_step_ends_at_the_lowest_point_seen() -> 
         lowest = min(lowest, loss.item())
         return loss
 
-    values = [optimizer.step(closure_of(optimizer, objective)).item() for _ in range(40)]
+    values = []
+    for _ in range(40):
+        values.append(optimizer.step(closure_of(optimizer, objective)).item())
+        assert rosenbrock(x).item() == lowest
     assert all(after <= before for before, after in pairwise(values))
     assert rosenbrock(x).item() <= values[-1]
 
@@ -188,6 +191,38 @@ def test_an_inverse_hessian_that_misleads_becomes_the_identity_again() -> None:
     assert rosenbrock(x).item() < before
     assert torch.linalg.eigvalsh(optimizer.state[x]["inverse_hessian"]).min() > 0
     assert optimizer.stop_reason is None
+
+
+def test_a_search_that_finds_nothing_lower_leaves_its_start_for_the_next_one() -> None:
+    x = parameter([2.0, -1.0])
+    optimizer = SelfScaledBroyden([x], max_iter=1, max_evaluations=4)
+    visited: list[Tensor] = []
+
+    def objective() -> Tensor:
+        visited.append(x.detach().clone())
+        return torch.sum(x**2 * torch.tensor([1.0, 3.0]))
+
+    optimizer.step(closure_of(optimizer, objective))
+    start = x.detach().clone()
+    gradient = 2 * start * torch.tensor([1.0, 3.0])
+    # Steps so long that no trial is lower, though the direction is one of descent.
+    optimizer.state[x]["inverse_hessian"].copy_(1e9 * torch.eye(2))
+    visited.clear()
+    optimizer.step(closure_of(optimizer, objective))
+    along_gradient = visited[1 + 4 :]  # after the start and the trials of the search that failed
+    assert along_gradient
+    for point in along_gradient:
+        direction = (point - start) / (point - start).norm()
+        torch.testing.assert_close(direction, -gradient / gradient.norm(), rtol=0, atol=1e-9)
+
+
+def test_a_gradient_whose_square_underflows_ends_the_step_where_it_is() -> None:
+    x = parameter([1.0])
+    optimizer = SelfScaledBroyden([x], lr=0.8, max_iter=3)
+    closure = closure_of(optimizer, lambda: torch.sum(torch.where(x > 0.5, x**2, 1e-200 * x**2)))
+    with pytest.warns(RuntimeWarning, match="the gradient's square is too small for float64"):
+        optimizer.step(closure)
+    assert x.item() == pytest.approx(0.2, rel=1e-12)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -95,27 +95,31 @@ def known_classes(key: str) -> list[str]:
         key: its last part, for example ``"data"``.
 
     Returns:
-        Dotted paths of ours, or torch's optimisers and schedulers; nothing for other keys.
+        Dotted paths of ours, and torch's optimisers and schedulers; nothing for other keys.
     """
     import laaf_lightning  # noqa: PLC0415  # the package's own names, all of which are imported here
 
     ours = {name: getattr(laaf_lightning, name) for name in laaf_lightning.__all__}
-    bases: dict[str, tuple[str, dict[str, Any], type]] = {
-        "model": ("laaf_lightning", ours, LightningModule),
-        "data": ("laaf_lightning", ours, LightningDataModule),
-        "problem": ("laaf_lightning", ours, ours["PDE"]),
-        "weight": ("laaf_lightning", ours, ours["WeightSchedule"]),
-        "optimizer": ("torch.optim", vars(torch.optim), torch.optim.Optimizer),
-        "lr_scheduler": (
-            "torch.optim.lr_scheduler",
-            vars(torch.optim.lr_scheduler),
-            torch.optim.lr_scheduler.LRScheduler,
-        ),
+    torchs: dict[str, Any] = {"optimizer": torch.optim, "lr_scheduler": torch.optim.lr_scheduler}
+    bases: dict[str, type] = {
+        "model": LightningModule,
+        "data": LightningDataModule,
+        "problem": ours["PDE"],
+        "weight": ours["WeightSchedule"],
+        "optimizer": torch.optim.Optimizer,
+        "lr_scheduler": torch.optim.lr_scheduler.LRScheduler,
     }
     if key not in bases:
         return []
-    module, names, base = bases[key]
-    return sorted(f"{module}.{name}" for name, value in names.items() if _can_be_built(value, base))
+    sources = {"laaf_lightning": ours}
+    if key in torchs:
+        sources[torchs[key].__name__] = vars(torchs[key])
+    return sorted(
+        f"{module}.{name}"
+        for module, names in sources.items()
+        for name, value in names.items()
+        if _can_be_built(value, bases[key])
+    )
 
 
 def _value(message: str) -> str:

@@ -58,7 +58,7 @@ def test_alternatives_are_one_a_type_without_none() -> None:
         ("data", {"laaf_lightning.SemeionDataModule"}, {"laaf_lightning.IDXDataModule"}),
         ("problem", {"laaf_lightning.Burgers"}, {"laaf_lightning.PDE"}),
         ("weight", {"laaf_lightning.OffAfter"}, {"laaf_lightning.WeightSchedule"}),
-        ("optimizer", {"torch.optim.Adam", "torch.optim.LBFGS"}, {"torch.optim.Optimizer"}),
+        ("optimizer", {"torch.optim.Adam", "laaf_lightning.SelfScaledBroyden"}, {"torch.optim.Optimizer"}),
         ("lr_scheduler", {"torch.optim.lr_scheduler.StepLR"}, {"torch.optim.lr_scheduler.LRScheduler"}),
     ],
 )

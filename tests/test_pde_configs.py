@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from laaf_lightning import PDE, PINN
+from laaf_lightning import PDE, PINN, SelfScaledBroyden, SequentialOptimizer
 from tests.cli.command import CONFIGS, folder_of, laaf, scalars
 from tests.test_configs import ALONE, OVERLAY
 
 STEPS = 3
-NAMES = [path.stem for path in sorted(CONFIGS.glob("*.yaml")) if path.stem not in {*ALONE, OVERLAY}]
+BROYDEN = "self_scaled_broyden"  # laid over the equations below
+NAMES = [path.stem for path in sorted(CONFIGS.glob("*.yaml")) if path.stem not in {*ALONE, OVERLAY, BROYDEN}]
+EQUATIONS = {"helmholtz": ["--model.problem.init_args.hard_conditions=true", "--data.num_condition={}"]}
+EQUATIONS |= {"inverse_burgers": [], "allen_cahn": []}
 FIGURES = {"space_time": {"slices", "spectrum", "field", "error"}, "plane": {"field", "error"}}
 
 
@@ -65,6 +69,24 @@ def test_it_trains_measures_and_draws(
         for file in (folder_of(run) / "figures").iterdir()
     }
     assert drawn == FIGURES[kind]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_self_scaled_broyden_is_laid_over_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = ["--trainer.max_steps=4", "--data.num_residual=64", "--model.optimizer.init_args.steps=[2]"]
+    quick += ["--model.compile=false", "--resample_collocation.from_step=2", "--resample_collocation.every_n_steps=1"]
+    configs = [f"--config={CONFIGS / file}.yaml" for file in (name, BROYDEN)]
+    run = laaf("fit", *configs, *EQUATIONS[name], *quick, "--figures.enabled=false")
+    (optimizer,) = run.trainer.optimizers
+    assert isinstance(optimizer, SequentialOptimizer)
+    assert [type(stage) for stage in optimizer.stages] == [torch.optim.Adam, SelfScaledBroyden]
+    assert optimizer.stages[1].state_dict()["state"][0]["iterations"] > 50
+    assert next(iter(run.model.parameters())).dtype == torch.float64
+    assert run.trainer.global_step == 4
+    logged = scalars(folder_of(run))
+    assert list(logged["collocation/points"].values()) == [64, 64]
 
 
 @pytest.mark.soak

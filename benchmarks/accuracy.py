@@ -51,7 +51,7 @@ LBFGS = {
     | {"tolerance_grad": 1e-12, "tolerance_change": 1e-14},
 }
 ADAM = ["--model.optimizer", "torch.optim.Adam", "--model.optimizer.lr", "5e-3"]
-ADAM += ["--model.lr_scheduler", "torch.optim.lr_scheduler.ExponentialLR", "--model.lr_scheduler.gamma", "0.9998"]
+ADAM += ["--model.lr_scheduler", "torch.optim.lr_scheduler.ExponentialLR", "--model.lr_scheduler.gamma", "0.9997"]
 ADAM += ["--resample_collocation.every_n_steps", "500", "--data.steps_per_epoch", "250"]
 
 # For each job: its rows, each the configs and what is set over them; the seconds of a run, None for the configs' steps.
@@ -102,8 +102,11 @@ def fit(configs: tuple[str, ...], overrides: list[str], seed: int, seconds: int 
         events = EventAccumulator(str(log_dir), size_guidance={"scalars": 0})
         events.Reload()
         tags = events.Tags()["scalars"]
-    curve = [[round(e.wall_time - start, 1), e.step + 1, e.value] for e in events.Scalars("val/relative_l2")]
-    last = {tag: events.Scalars(tag)[-1].value for tag in tags if tag.startswith("slope/") or tag.endswith("_error")}
+    curve = [
+        [round(e.wall_time - start, 1), e.step + 1, float(f"{e.value:.4g}")] for e in events.Scalars("val/relative_l2")
+    ]
+    kept = [tag for tag in tags if tag.startswith("slope/") or tag.endswith("_error")]
+    last = {tag: float(f"{events.Scalars(tag)[-1].value:.4g}") for tag in kept}
     return {"seed": seed, "curve": curve, "last": last}
 
 

@@ -122,7 +122,7 @@ def result_table(results: dict[str, list[dict[str, Any]]], seconds: int | None) 
     """Write the Markdown table: medians and ranges over seeds."""
     times = [60, 120, 180] if seconds is not None else [180]
     heads = ["", "seeds", *(f"error at {second} s" for second in times), "error at the end", "s in all"]
-    heads += ["s to 1e-4", "s to 1e-5", "s to 1e-6", "last n·a, layer means"]
+    heads += ["s to 1e-4", "s to 1e-5", "s to 1e-6", "last n·a, layer means", "coefficient off by, %"]
     rows = []
     for name, runs in results.items():
         found = [[error_at(run, second) for run in runs] for second in times]
@@ -135,6 +135,7 @@ def result_table(results: dict[str, list[dict[str, Any]]], seconds: int | None) 
             cells.append("–" if not reached else spread(reached, "{:.0f}") + missed)
         ends = [value for run in runs for tag, value in run["last"].items() if tag.endswith("/mean")]
         cells.append(f"{min(ends):.1f}–{max(ends):.1f}" if ends else "1")
+        cells.append(spread([100 * v for run in runs for tag, v in run["last"].items() if tag.endswith("_error")]))
         rows.append([name, str(len(runs)), *cells])
     return table(heads, rows)
 

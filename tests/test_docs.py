@@ -29,6 +29,11 @@ def blocks(language: str, page: str = PAGE) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
 
 
+def commands(page: str) -> list[list[str]]:
+    lines = "\n".join(blocks("bash", page)).replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if line.strip()]
+
+
 @pytest.fixture
 def wave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     (tmp_path / "membrane.py").write_text(blocks("python")[0], encoding="utf-8")
@@ -77,7 +82,7 @@ def test_the_activation_of_the_page_passes_taylor_mode() -> None:
 
 def test_the_optimisers_page_shows_what_its_config_has_and_its_code_builds_the_same() -> None:
     (shown,) = (yaml.safe_load(block) for block in blocks("yaml", OPTIMIZERS))
-    (command,) = (shlex.split(block) for block in blocks("bash", OPTIMIZERS))
+    (_, _, *command), *_ = commands(OPTIMIZERS)
     config = yaml.safe_load((ROOT / command[-1]).read_text(encoding="utf-8"))
     assert shown["optimizer"] == config["model"]["init_args"]["optimizer"]
     namespace: dict[str, Any] = {}
@@ -86,3 +91,12 @@ def test_the_optimisers_page_shows_what_its_config_has_and_its_code_builds_the_s
     assert [type(stage) for stage in built.stages] == [torch.optim.Adam, laaf.SelfScaledBroyden]
     assert built.stages[0].param_groups[0]["lr"] == 5e-3
     assert built.stages[1].param_groups[0]["max_iter"] == 50
+
+
+@pytest.mark.parametrize("command", commands(OPTIMIZERS), ids=" ".join)
+def test_the_commands_of_the_optimisers_page_are_complete(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command[:2] == ["laaf", "fit"]
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as ended:
+        main([*command[1:], "--print_config"])
+    assert ended.value.code == 0

@@ -2,12 +2,11 @@
 
     python benchmarks/accuracy.py burgers --seeds 0 1 2 3 4 --output burgers_accurate.json
     python benchmarks/accuracy.py slopes --part 0/2 --output slopes0.json
-    python benchmarks/accuracy.py slopes --merge slopes0.json slopes1.json --picture slopes.png
+    python benchmarks/accuracy.py slopes --merge slopes0.json slopes1.json --output slopes.json --picture slopes.png
 
 Each run is a `laaf fit` in a process of its own; each seed sets both initialisation and data. Wall time counts from the
 start of that process, compilation included. `--part 0/2` runs every second run, so that two processes share a job, each
-on `--threads` threads; `--merge` reads such files and runs nothing. `--quick` takes 20 s a run. The last line is a JSON
-object.
+on `--threads` threads; `--merge` puts such files together and runs nothing. The last line is a JSON object.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ ACCURATE, BROYDEN = ("burgers_accurate",), "self_scaled_broyden"
 HARD = ["--model.problem.init_args.hard_conditions", "true"]
 ENDLESS = ["--trainer.max_steps", "1000000", "--resample_collocation.until_step", "1000000"]
 ENDLESS += ["--data.steps_per_epoch", "10"]
+QUICK_SECONDS = 12
 SECOND_STAGE = "--model.optimizer.init_args.optimizers"
 
 
@@ -67,6 +67,7 @@ JOBS: dict[str, tuple[Rows, int | None]] = {
             "Adam": (ACCURATE, [*ENDLESS, *ADAM]),
             "Adam, L-BFGS": (ACCURATE, [*ENDLESS, *stages(LBFGS)]),
             "Adam, BFGS": (ACCURATE, [*ENDLESS, *broyden("bfgs")]),
+            "Adam, self-scaled BFGS": (ACCURATE, [*ENDLESS, *broyden("ssbfgs")]),
             "Adam, self-scaled Broyden": (ACCURATE, [*ENDLESS, *broyden("ssbroyden")]),
         },
         180,
@@ -96,12 +97,14 @@ def fit(configs: tuple[str, ...], overrides: list[str], seed: int, seconds: int 
         done = subprocess.run(
             args, env=os.environ | {"OMP_NUM_THREADS": str(threads)}, capture_output=True, text=True, check=False
         )
-        if done.returncode:
+        if done.returncode != 0:
             raise SystemExit(f"{' '.join(args)}\nended with {done.returncode}:\n{done.stderr}")
         (log_dir,) = {file.parent for file in Path(folder).rglob("events.out.tfevents.*")}
         events = EventAccumulator(str(log_dir), size_guidance={"scalars": 0})
         events.Reload()
         tags = events.Tags()["scalars"]
+    if "val/relative_l2" not in tags:
+        raise SystemExit(f"{' '.join(args)}\nended before it had measured an error: give it more time")
     curve = [
         [round(e.wall_time - start, 1), e.step + 1, float(f"{e.value:.4g}")] for e in events.Scalars("val/relative_l2")
     ]
@@ -115,6 +118,8 @@ def first_time(run: dict[str, Any], error: float) -> float | None:
 
 
 def error_at(run: dict[str, Any], second: float) -> float | None:
+    if run["curve"][-1][0] < second:
+        return None
     return next((value for when, _, value in reversed(run["curve"]) if when <= second), None)
 
 
@@ -159,47 +164,55 @@ def parse() -> argparse.Namespace:
     parser.add_argument("job", choices=JOBS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", help="rows to run; all by default")
-    parser.add_argument("--quick", action="store_true", help="one seed, 20 s a run: checks that it works")
+    parser.add_argument("--quick", action="store_true", help="one seed, two rows, 12 s each: checks that it works")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--part", default="0/1", help="i/k: every k-th run from the i-th")
-    parser.add_argument("--output", type=Path, help="file for the results, written after every run")
-    parser.add_argument("--merge", type=Path, nargs="+", help="show the results of these files; run nothing")
+    parser.add_argument("--output", type=Path, help="file for the results; written after every run")
+    parser.add_argument("--merge", type=Path, nargs="+", help="put these files together; run nothing")
     parser.add_argument("--picture", type=Path, help="file for the picture of error against wall time")
     return parser.parse_args()
 
 
-def summary(job: str, threads: int, results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    return {"job": job, "date": time.strftime("%Y-%m-%d"), **circumstances(), "threads": threads, "results": results}
+def merged(files: list[Path], rows: list[str]) -> dict[str, Any]:
+    """Put the parts of a job together; refuse parts that were measured under different circumstances."""
+    parts = [json.loads(file.read_text()) for file in files]
+    for file, part in zip(files, parts, strict=True):
+        for name in ("job", "threads", "python", "versions"):
+            if part[name] != parts[0][name]:
+                raise SystemExit(f"{name} is {part[name]} in {file} and {parts[0][name]} in {files[0]}: measure anew")
+    runs = {name: [run for part in parts for run in part["results"].get(name, [])] for name in rows}
+    results = {name: sorted(some, key=lambda run: int(run["seed"])) for name, some in runs.items() if some}
+    return parts[0] | {"results": results}
 
 
-def merged(files: list[Path], order: list[str]) -> dict[str, list[dict[str, Any]]]:
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in order}
-    for file in files:
-        for name, runs in json.loads(file.read_text())["results"].items():
-            results[name].extend(runs)
-    return {name: sorted(runs, key=lambda run: int(run["seed"])) for name, runs in results.items() if runs}
+def measured(arguments: argparse.Namespace, rows: list[str]) -> dict[str, Any]:
+    """Run what is asked for; write the results so far after every run."""
+    settings, seconds = JOBS[arguments.job]
+    torch.set_num_threads(arguments.threads)
+    summary = {"job": arguments.job, "date": time.strftime("%Y-%m-%d"), **circumstances(), "results": {}}
+    if arguments.quick:
+        rows, arguments.seeds, seconds = rows[:2], arguments.seeds[:1], QUICK_SECONDS
+    index, parts = (int(number) for number in arguments.part.split("/"))
+    for seed, name in [(seed, name) for seed in arguments.seeds for name in rows][index::parts]:
+        summary["results"].setdefault(name, []).append(fit(*settings[name], seed, seconds, arguments.threads))
+        if arguments.output:
+            arguments.output.write_text(json.dumps(summary))
+    return summary
 
 
 def run_all() -> None:
     arguments = parse()
-    rows, seconds = JOBS[arguments.job]
-    names = arguments.rows or list(rows)
-    if arguments.merge:
-        results = merged(arguments.merge, names)
-    else:
-        results = {}
-        torch.set_num_threads(arguments.threads)
-        seeds = arguments.seeds[:1] if arguments.quick else arguments.seeds
-        index, parts = (int(number) for number in arguments.part.split("/"))
-        for seed, name in [(seed, name) for seed in seeds for name in names][index::parts]:
-            done = fit(*rows[name], seed, 20 if arguments.quick else seconds, arguments.threads)
-            results.setdefault(name, []).append(done)
-            if arguments.output:
-                arguments.output.write_text(json.dumps(summary(arguments.job, arguments.threads, results)))
+    settings, seconds = JOBS[arguments.job]
+    rows = arguments.rows or list(settings)
+    if unknown := set(rows) - set(settings):
+        raise SystemExit(f"no row {', '.join(unknown)} in {arguments.job}: it has {', '.join(settings)}")
+    summary = merged(arguments.merge, rows) if arguments.merge else measured(arguments, rows)
+    if arguments.output:
+        arguments.output.write_text(json.dumps(summary))
     if arguments.picture:
-        draw(results, arguments.picture)
-    print(result_table(results, seconds))
-    print_json(summary(arguments.job, arguments.threads, results))
+        draw(summary["results"], arguments.picture)
+    print(result_table(summary["results"], seconds))
+    print_json(summary)
 
 
 if __name__ == "__main__":

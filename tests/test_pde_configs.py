@@ -17,7 +17,7 @@ STEPS = 3
 BROYDEN = "self_scaled_broyden"  # laid over the equations below
 NAMES = [path.stem for path in sorted(CONFIGS.glob("*.yaml")) if path.stem not in {*ALONE, OVERLAY, BROYDEN}]
 EQUATIONS = {"helmholtz": ["--model.problem.init_args.hard_conditions=true", "--data.num_condition={}"]}
-EQUATIONS |= {"inverse_burgers": [], "allen_cahn": []}
+EQUATIONS |= {"heat": [], "inverse_burgers": [], "allen_cahn": []}
 FIGURES = {"space_time": {"slices", "spectrum", "field", "error"}, "plane": {"field", "error"}}
 
 

@@ -175,7 +175,7 @@ def parse() -> argparse.Namespace:
 
 def merged(files: list[Path], rows: list[str]) -> dict[str, Any]:
     """Put the parts of a job together; refuse parts that were measured under different circumstances."""
-    parts = [json.loads(file.read_text()) for file in files]
+    parts: list[dict[str, Any]] = [json.loads(file.read_text()) for file in files]
     for file, part in zip(files, parts, strict=True):
         for name in ("job", "threads", "python", "versions"):
             if part[name] != parts[0][name]:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from laaf_lightning.derivatives import load_kernel, why_not_buildable
+from laaf_lightning.derivatives.fused.build import library_file
+
+# Processes that tests start do not find a kernel, whoever has built one before.
+_CACHE = os.environ.get("TORCH_EXTENSIONS_DIR")
+_EMPTY = tempfile.TemporaryDirectory()
+os.environ["TORCH_EXTENSIONS_DIR"] = _EMPTY.name
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +29,30 @@ def seed_variables_end_with_the_test() -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def kernel_cache() -> Path:
+    """Where the fused kernel is built, once for all runs of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_EXTENSIONS_DIR", _CACHE) if _CACHE else patch.delenv("TORCH_EXTENSIONS_DIR")
+        return library_file().parents[1]
+
+
+@pytest.fixture(scope="session")
+def kernel(kernel_cache: Path) -> None:
+    """The fused kernel."""
+    if (reason := why_not_buildable()) is not None:
+        pytest.skip(reason)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_EXTENSIONS_DIR", str(kernel_cache))
+        load_kernel()
+
+
+@pytest.fixture(autouse=True)
+def engines_do_not_depend_on_earlier_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``engine="auto"`` takes the kernel where some test, or the user, has built it."""
+    monkeypatch.setattr("laaf_lightning.modules.engine.is_built", lambda: False)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,6 +6,13 @@ from laaf_lightning.derivatives.constrained import KnownFactors as KnownFactors
 from laaf_lightning.derivatives.field import ConstantField as ConstantField
 from laaf_lightning.derivatives.field import Field as Field
 from laaf_lightning.derivatives.field import RecordingField as RecordingField
+from laaf_lightning.derivatives.fused import FusedField as FusedField
+from laaf_lightning.derivatives.fused import FusedPlan as FusedPlan
+from laaf_lightning.derivatives.fused import KernelUnavailableError as KernelUnavailableError
+from laaf_lightning.derivatives.fused import is_built as is_built
+from laaf_lightning.derivatives.fused import load_kernel as load_kernel
+from laaf_lightning.derivatives.fused import why_not_buildable as why_not_buildable
+from laaf_lightning.derivatives.fused import why_not_fused as why_not_fused
 from laaf_lightning.derivatives.layers import Layered as Layered
 from laaf_lightning.derivatives.layers import layers_of as layers_of
 from laaf_lightning.derivatives.layers import why_not_taylor as why_not_taylor

@@ -68,6 +68,23 @@ def rule_of(activation: object) -> Rule | None:
     return _look_up(_RULES, activation)
 
 
+def rule_name(rule: Rule) -> str | None:
+    """Name a rule of ours.
+
+    Args:
+        rule: as `rule_of` returns it.
+
+    Returns:
+        ``"tanh"``, ``"sin"``, ``"sigmoid"``, ``"softplus"``, ``"silu"``, ``"gelu"`` or ``"identity"``; None for a rule
+        that is a user's.
+
+    Example:
+        >>> rule_name(rule_of(nn.Tanh()))
+        'tanh'
+    """
+    return next((rule.__name__.removeprefix("_") for known in _RULES.values() if known is rule), None)
+
+
 def vanishing_order(activation: object) -> int | None:
     """Tell from which order on an activation's derivatives are zero almost everywhere, as those of ReLU are.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -13,18 +13,27 @@ from laaf_lightning.activations import AdaptiveActivation
 from laaf_lightning.derivatives import (
     AutogradField,
     Field,
+    FusedField,
+    FusedPlan,
+    KernelUnavailableError,
     Order,
     TaylorField,
     TaylorPlan,
+    is_built,
+    load_kernel,
     vanishing_order,
+    why_not_buildable,
+    why_not_fused,
     why_not_taylor,
 )
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.problems import PDE
 
-Engine = Literal["auto", "autograd", "taylor"]
+Engine = Literal["auto", "autograd", "taylor", "fused"]
+LONG_RUN = 5000  # steps, beyond which "auto" builds the kernel
 _CHECKED_POINTS = 5
 _AGREEMENT = 1e-3
+_WAYS = {"autograd": "nested autograd", "taylor": "Taylor mode", "fused": "the fused kernel"}
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
 
@@ -35,7 +44,7 @@ def check_engine(engine: str) -> None:
         engine: what was asked for.
 
     Raises:
-        ConfigurationError: if it is not one of the three.
+        ConfigurationError: if it is not one of the four.
     """
     if engine not in get_args(Engine):
         raise ConfigurationError(unknown_choice("engine", engine, get_args(Engine)))
@@ -49,22 +58,26 @@ class Differentiator:
         problem: names the coordinates and unknowns.
         orders: the derivatives that the residual asks for.
         parts: the network's modules, the functions that they apply and their hooks, when this was chosen.
-        plan: of Taylor mode for the residual; None for nested autograd.
-        condition_plan: of Taylor mode for the conditions, likewise.
-        reason: why not Taylor mode, if it is not.
+        plan: of the kernel or of Taylor mode for the residual; None for nested autograd.
+        condition_plan: likewise for the conditions; Taylor mode beside the kernel where they ask for more than it has.
+        reason: why not a faster way, if there is one.
+        hint: how to have a faster way, if it only has to be asked for.
     """
 
     problem: PDE
     orders: frozenset[Order]
     parts: tuple[object, ...]
-    plan: TaylorPlan | None = None
-    condition_plan: TaylorPlan | None = None
+    plan: FusedPlan | TaylorPlan | None = None
+    condition_plan: FusedPlan | TaylorPlan | None = None
     reason: str | None = None
+    hint: str | None = None
 
     @property
     def name(self) -> str:
-        """The engine's name, ``"taylor"`` or ``"autograd"``."""
-        return "autograd" if self.plan is None else "taylor"
+        """The engine's name, ``"fused"``, ``"taylor"`` or ``"autograd"``."""
+        if self.plan is None:
+            return "autograd"
+        return "fused" if isinstance(self.plan, FusedPlan) else "taylor"
 
     def serves(self, network: nn.Module) -> bool:
         """Tell whether the network's modules, activations and hooks are still those that this was chosen for.
@@ -92,13 +105,14 @@ class Differentiator:
         plan = self.condition_plan if at_conditions else self.plan
         if plan is None:
             return AutogradField(network, points, coordinates, unknowns)
+        if isinstance(plan, FusedPlan):
+            return FusedField(network, points, coordinates, plan, unknowns)
         return TaylorField(network, points, coordinates, plan, unknowns)
 
     def __str__(self) -> str:
         names = ["u", *("u_" + "".join(self.problem.coordinates[i] for i in order) for order in sorted(self.orders))]
-        way = "Taylor mode" if self.plan is not None else "nested autograd"
         why = f", since {self.reason}" if self.reason else ""
-        return f"{', '.join(names)} by {way}{why}"
+        return f"{', '.join(names)} by {_WAYS[self.name]}{why}"
 
 
 def choose_engine(
@@ -107,34 +121,66 @@ def choose_engine(
     problem: PDE,
     orders: frozenset[Order],
     condition_orders: frozenset[Order] = frozenset(),
+    *,
+    builds: bool = False,
+    say: Callable[[str], object] | None = None,
 ) -> Differentiator:
     """Choose how to differentiate a network.
 
     Args:
-        engine: ``"taylor"``, ``"autograd"``, or ``"auto"`` for Taylor mode where it serves.
+        engine: ``"fused"``, ``"taylor"``, ``"autograd"``, or ``"auto"`` for the first of them that serves.
         network: maps points to the unknowns.
         problem: the equation.
         orders: the derivatives that the residual asks for.
         condition_orders: those that the conditions ask for.
+        builds: whether ``"auto"`` may build the kernel, or only take one that is there.
+        say: what tells the user that the kernel is built.
 
     Returns:
         What makes the fields.
 
     Raises:
-        ConfigurationError: if Taylor mode is asked for and cannot serve, or if the network does not have one output
+        ConfigurationError: if the engine that is asked for cannot serve, or if the network does not have one output
             for each unknown.
+        KernelUnavailableError: if the kernel is asked for and cannot be built.
     """
     parts = _parts(network)
     probe = _probe(network, problem)
     if engine == "autograd":
         return Differentiator(problem, orders, parts)
     reason = why_not_taylor(network, orders | condition_orders) or _disagreement(network, problem, *probe)
-    if reason is None:
-        plans = TaylorPlan.of(network, orders), TaylorPlan.of(network, condition_orders)
-        return Differentiator(problem, orders, parts, *plans)
+    if reason is not None:
+        if engine != "auto":
+            raise ConfigurationError(_does_not_serve(engine, reason, "nested autograd"))
+        return Differentiator(problem, orders, parts, reason=reason)
+    taylor = TaylorPlan.of(network, orders), TaylorPlan.of(network, condition_orders)
     if engine == "taylor":
-        raise ConfigurationError(f"engine='taylor' does not serve here: {reason}; engine='auto' takes nested autograd")
-    return Differentiator(problem, orders, parts, reason=reason)
+        return Differentiator(problem, orders, parts, *taylor)
+    reason = why_not_fused(network, orders)
+    if engine == "auto" and (reason is not None or not (builds or is_built())):
+        hint = None if reason else _hint(why_not_buildable())
+        return Differentiator(problem, orders, parts, *taylor, hint=hint)
+    if reason is not None:
+        raise ConfigurationError(_does_not_serve(engine, reason, "Taylor mode"))
+    try:
+        load_kernel(say)
+    except KernelUnavailableError as error:
+        if engine == "fused":
+            raise KernelUnavailableError(f"{error}; engine='auto' takes Taylor mode") from error
+        return Differentiator(problem, orders, parts, *taylor, reason=str(error))
+    beyond = why_not_fused(network, condition_orders) is not None
+    at_conditions = taylor[1] if beyond else FusedPlan.of(network, condition_orders)
+    return Differentiator(problem, orders, parts, FusedPlan.of(network, orders), at_conditions)
+
+
+def _hint(obstacle: str | None) -> str:
+    if obstacle is not None:
+        return f"The fused kernel would be faster, but {obstacle}"
+    return "--model.engine fused is faster, with a kernel that is built once; see README"
+
+
+def _does_not_serve(engine: Engine, reason: str, instead: str) -> str:
+    return f"engine={engine!r} does not serve here: {reason}; engine='auto' takes {instead}"
 
 
 def refuse_vanishing_derivatives(network: nn.Module, orders: Collection[Order]) -> None:
@@ -161,13 +207,19 @@ def refuse_vanishing_derivatives(network: nn.Module, orders: Collection[Order]) 
 
 
 def _parts(network: nn.Module) -> tuple[object, ...]:
-    """Return what a choice of engine depends on: modules, the functions that they apply, and how many hooks they have.
+    """Return what a choice of engine depends on: modules, what they apply, how many hooks they have, dtype and device.
 
     Functions and hooks are no modules; torch has no public way to ask for hooks.
     """
+    first = next(network.parameters(), torch.zeros(()))
     modules = tuple(network.modules())
     attributes = [vars(module) for module in modules]
-    return *modules, *((own.get("activation"), *(len(own[hooks]) for hooks in _HOOKS)) for own in attributes)
+    return (
+        first.dtype,
+        first.device,
+        *modules,
+        *((own.get("activation"), *(len(own[hooks]) for hooks in _HOOKS)) for own in attributes),
+    )
 
 
 def _probe(network: nn.Module, problem: PDE) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,7 @@ from laaf_lightning.modules.chunks import sum_in_chunks
 from laaf_lightning.modules.compiled import Compiled
 from laaf_lightning.modules.constant_pinn import constant_network_loss
 from laaf_lightning.modules.engine import (
+    LONG_RUN,
     Differentiator,
     Engine,
     check_engine,
@@ -56,8 +57,10 @@ class PINN(AdaptiveModule):
         slope_lr: learning rate of the slopes; None for the optimiser's.
         weight_residual: W_F ≥ 0.
         weight_data: W_u ≥ 0.
-        engine: how derivatives are computed: ``"taylor"`` (one forward pass), ``"autograd"`` (nested reverse mode, any
-            network), or ``"auto"`` for Taylor mode where the network allows it.
+        engine: how derivatives are computed: ``"fused"`` (one native function for an MLP, on the CPU, built once),
+            ``"taylor"`` (one forward pass), ``"autograd"`` (nested reverse mode, any network), or ``"auto"`` for the
+            first of them that serves; it takes the kernel where it is built already or the run is longer than 5000
+            steps.
         compile: whether the residual and the misfit run through ``torch.compile``.
         chunk_size: most residual points at a time, ≥ 1, which bounds the memory: a chunk's gradients are taken as
             soon as its residual is there. None takes all at once.
@@ -283,8 +286,11 @@ class PINN(AdaptiveModule):
             )
 
     def on_fit_start(self) -> None:
-        """Say how derivatives are computed; warn about low precision."""
-        rank_zero_info(f"PINN: {self.differentiator}{', compiled' if self._run.enabled else ''}.")
+        """Build the kernel for a long run; say how derivatives are computed; warn about low precision."""
+        if self.differentiator.hint and self.trainer.estimated_stepping_batches > LONG_RUN:
+            self._choose_engine(builds=True)
+        hint = f" {self.differentiator.hint}." if self.differentiator.hint else ""
+        rank_zero_info(f"PINN: {self.differentiator}{', compiled' if self._run.enabled else ''}.{hint}")
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
 
     def on_validation_epoch_end(self) -> None:
@@ -304,9 +310,11 @@ class PINN(AdaptiveModule):
         parameter = next(self.network.parameters())
         return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach())
 
-    def _choose_engine(self) -> None:
+    def _choose_engine(self, *, builds: bool = False) -> None:
         orders = self._residual_orders, self.conditions.orders
-        self._differentiator = choose_engine(self._engine, self.network, self.problem, *orders)
+        self._differentiator = choose_engine(
+            self._engine, self.network, self.problem, *orders, builds=builds, say=rank_zero_info
+        )
         self._run = Compiled(enabled=self._compile, differentiates=self._differentiator.name == "autograd")
 
     def _log_coefficient_errors(self, stage: str) -> None:

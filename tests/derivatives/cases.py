@@ -1,4 +1,4 @@
-"""Networks, points and the comparison with nested autograd that every test of Taylor mode goes through."""
+"""Networks, points and the comparison with nested autograd that every engine goes through."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation
-from laaf_lightning.derivatives import AutogradField, Field, Order, TaylorField
+from laaf_lightning.derivatives import AutogradField, Field, FusedField, Order, TaylorField
 
 NAMES = ("x", "y", "t")
 UNKNOWNS = ("u", "v", "w")
@@ -42,10 +42,16 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
     return network
 
 
-def both(network: nn.Module, at: Tensor, orders: Sequence[Order], unknowns: int = 1) -> tuple[Field, Field]:
-    """Make the field in Taylor mode and its oracle by nested autograd."""
+def both(
+    network: nn.Module,
+    at: Tensor,
+    orders: Sequence[Order],
+    unknowns: int = 1,
+    kind: type[TaylorField | FusedField] = TaylorField,
+) -> tuple[Field, Field]:
+    """Make the field in Taylor mode, or by the kernel, and its oracle by nested autograd."""
     names, sought = NAMES[: at.shape[1]], UNKNOWNS[:unknowns]
-    return TaylorField(network, at, names, orders, sought), AutogradField(network, at, names, sought)
+    return kind(network, at, names, orders, sought), AutogradField(network, at, names, sought)
 
 
 def derivatives(field: Field, orders: Sequence[Order]) -> list[Tensor]:
@@ -64,14 +70,19 @@ def gradients(loss: Tensor, network: nn.Module) -> list[Tensor]:
 
 
 def assert_equal_oracle(
-    network: nn.Module, at: Tensor, orders: Sequence[Order], unknowns: int = 1, tolerance: float = 1e-10
+    network: nn.Module,
+    at: Tensor,
+    orders: Sequence[Order],
+    unknowns: int = 1,
+    tolerance: float = 1e-10,
+    kind: type[TaylorField | FusedField] = TaylorField,
 ) -> None:
     """Compare values, derivatives and parameter gradients with nested autograd."""
-    taylor, oracle = (derivatives(field, orders) for field in both(network, at, orders, unknowns))
-    for order, got, expected in zip(((), *orders), taylor, oracle, strict=True):
+    told, oracle = (derivatives(field, orders) for field in both(network, at, orders, unknowns, kind))
+    for order, got, expected in zip(((), *orders), told, oracle, strict=True):
         assert got.shape == (len(at), unknowns)
         torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance, msg=partial("{}: {}".format, order))
-    got_gradients, expected_gradients = (gradients(nonlinear_loss(terms), network) for terms in (taylor, oracle))
+    got_gradients, expected_gradients = (gradients(nonlinear_loss(terms), network) for terms in (told, oracle))
     for (name, _), got, expected in zip(network.named_parameters(), got_gradients, expected_gradients, strict=True):
         scale = max(1.0, expected.abs().max().item())
         error = (got - expected).abs().max().item() / scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +15,7 @@ from torch.optim import LBFGS, SGD, Adam
 
 from laaf_lightning.callbacks import EpochTrainLoss
 from laaf_lightning.data import CollocationDataModule, SemeionDataModule
-from laaf_lightning.modules import PINN, AdaptiveModule, FunctionRegressor, ImageClassifier
+from laaf_lightning.modules import PINN, AdaptiveModule, BurgersPINN, FunctionRegressor, ImageClassifier
 from laaf_lightning.optimizers import SelfScaledBroyden, SequentialOptimizer
 from laaf_lightning.problems import PDE, AllenCahn, Burgers, InverseBurgers
 from tests.modules.small import Batches, burgers_data, quiet_trainer, regression_data, small_pinn, small_regressor
@@ -80,6 +81,15 @@ def regressor_lbfgs(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, T
 
 def pinn_adam(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
     return fit_pinn(make_trainer, ADAM, 20)
+
+
+def pinn_fused(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:
+    """The last case of a process, since engine="auto" takes a kernel that is there."""
+    os.environ["TORCH_EXTENSIONS_DIR"] = os.environ["KERNEL_CACHE"]
+    torch.manual_seed(0)
+    model = BurgersPINN(scope="neuron", width=8, depth=2, n=5, optimizer=ADAM, engine="fused")
+    assert model.differentiator.name == "fused"
+    return _fit_points(make_trainer, model, burgers_data(), 20)
 
 
 def fit_problem(make_trainer: MakeTrainer, problem: PDE, **settings: Any) -> dict[str, Tensor]:

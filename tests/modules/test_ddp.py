@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,16 +27,18 @@ CASES = [
     "uneven_shards",
     "classifier_validation",
     "epoch_train_loss",
+    "pinn_fused",
 ]
 
 
 @pytest.fixture(scope="module")
-def ranks() -> list[dict[str, Any]]:
+def ranks(kernel_cache: Path) -> list[dict[str, Any]]:
+    os.environ["KERNEL_CACHE"] = str(kernel_cache)
     results = run_on_two_ranks([f"tests.modules.ddp_cases:{case}" for case in CASES])
     return [{name.rpartition(":")[2]: value for name, value in result.items()} for result in results]
 
 
-@pytest.mark.parametrize("case", [*FITS, "pinn_minibatches", "classifier_two_ranks"])
+@pytest.mark.parametrize("case", [*FITS, "pinn_minibatches", "classifier_two_ranks", "pinn_fused"])
 def test_both_ranks_have_the_same_weights_and_slopes(ranks: list[dict[str, Any]], case: str) -> None:
     first, second = (result[case] for result in ranks)
     assert first.keys() == second.keys()
@@ -47,6 +51,15 @@ def test_points_split_over_ranks_train_as_in_one_process(ranks: list[dict[str, A
     fit: Callable[..., dict[str, Tensor]] = getattr(ddp_cases, case)
     # The ranks' means are added in another order: a rounding error that a few steps leave far below 1e-8.
     torch.testing.assert_close(ranks[0][case], fit(quiet_trainer), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.usefixtures("kernel")
+def test_the_fused_kernel_trains_on_two_ranks_as_in_one_process_and_as_taylor_mode(
+    ranks: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", "")  # which the case sets
+    torch.testing.assert_close(ranks[0]["pinn_fused"], ddp_cases.pinn_fused(quiet_trainer), rtol=1e-8, atol=1e-10)
+    torch.testing.assert_close(ranks[0]["pinn_fused"], ranks[0]["pinn_adam"], rtol=1e-7, atol=1e-9)
 
 
 def test_images_split_over_ranks_train_as_in_one_process(ranks: list[dict[str, Any]]) -> None:

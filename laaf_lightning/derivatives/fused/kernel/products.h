@@ -1,0 +1,203 @@
+// The three matrix products of a layer, on chunks of points that fill the vector lanes.
+//
+// Arrays of a chunk are [feature][jet][point], so that each product is a broadcast weight times a vector of points, and
+// blocks of outputs stay in registers.
+
+#pragma once
+
+#include <ATen/cpu/vec/vec.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <new>
+#include <vector>
+
+namespace laaf {
+
+using at::vec::Vectorized;
+
+template <typename T>
+constexpr int64_t lanes = Vectorized<T>::size();
+
+// A vector that begins where a cache line does: a load across two lines takes twice as long.
+template <typename T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t line{64};
+  LineAllocator() = default;
+  template <typename U>
+  LineAllocator(const LineAllocator<U>&) {}
+  T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), line)); }
+  void deallocate(T* memory, size_t) { ::operator delete(memory, line); }
+  bool operator==(const LineAllocator&) const { return true; }
+  bool operator!=(const LineAllocator&) const { return false; }
+};
+template <typename T>
+using Array = std::vector<T, LineAllocator<T>>;
+
+constexpr int64_t kVectors = 4;  // of points in a chunk
+
+template <typename T>
+constexpr int64_t kPoints = kVectors * lanes<T>;
+
+// With 32 vector registers a block holds up to 6 × 4 sums, with 16 up to 6 × 2.
+#if defined(CPU_CAPABILITY_AVX512) || defined(__aarch64__)
+constexpr int kColumns = 4;
+#else
+constexpr int kColumns = 2;
+#endif
+constexpr int kRows = 6;
+
+// Splits `count` into as few blocks of at most `largest` as there can be, as even as they can be.
+template <typename Do>
+inline void in_blocks(int64_t count, int64_t largest, const Do& apply) {
+  const int64_t blocks = (count + largest - 1) / largest;
+  for (int64_t k = 0, start = 0; k < blocks; ++k) {
+    const int64_t size = (count - start + blocks - k - 1) / (blocks - k);
+    apply(start, size);
+    start += size;
+  }
+}
+
+template <typename T, int R>
+inline void product_block(
+    const T* weights, int64_t stride, int64_t inputs, const T* bias, const T* x, T* y, int64_t jets) {
+  using V = Vectorized<T>;
+  const int64_t feature = jets * kPoints<T>;
+  for (int64_t start = 0; start < feature; start += kColumns * lanes<T>) {
+    V sum[R][kColumns];
+    const bool biased = bias != nullptr && start < kPoints<T>;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) sum[r][c] = V(biased ? bias[r] : T(0));
+    }
+    const T* column = x + start;
+    const T* weight = weights;
+    for (int64_t i = 0; i < inputs; ++i, column += feature, weight += stride) {
+      V loaded[kColumns];
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) loaded[c] = V::loadu(column + c * lanes<T>);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        const V w(weight[r]);
+#pragma GCC unroll 8
+        for (int c = 0; c < kColumns; ++c) sum[r][c] = at::vec::fmadd(w, loaded[c], sum[r][c]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+      for (int c = 0; c < kColumns; ++c) sum[r][c].store(y + r * feature + start + c * lanes<T>);
+    }
+  }
+}
+
+// y[o][j][p] = Σ_i weights[i][o]·x[i][j][p] + (bias[o] where j = 0)
+template <typename T>
+void product(
+    const T* weights, int64_t inputs, int64_t outputs, const T* bias, const T* x, T* y, int64_t jets) {
+  in_blocks(outputs, kRows, [&](int64_t o, int64_t rows) {
+    const T* w = weights + o;
+    const T* b = bias == nullptr ? nullptr : bias + o;
+    T* to = y + o * jets * kPoints<T>;
+    switch (rows) {
+      case 6: return product_block<T, 6>(w, outputs, inputs, b, x, to, jets);
+      case 5: return product_block<T, 5>(w, outputs, inputs, b, x, to, jets);
+      case 4: return product_block<T, 4>(w, outputs, inputs, b, x, to, jets);
+      case 3: return product_block<T, 3>(w, outputs, inputs, b, x, to, jets);
+      case 2: return product_block<T, 2>(w, outputs, inputs, b, x, to, jets);
+      default: return product_block<T, 1>(w, outputs, inputs, b, x, to, jets);
+    }
+  });
+}
+
+template <typename T>
+inline T total(const Vectorized<T>& vector) {
+  T values[lanes<T>];
+  vector.store(values);
+  T sum = values[0];
+  for (int64_t k = 1; k < lanes<T>; ++k) sum += values[k];
+  return sum;
+}
+
+template <typename T, int R, int C>
+inline void outer_block(const T* g, const T* x, int64_t jets, T* sums, int64_t stride, bool vectors) {
+  using V = Vectorized<T>;
+  const int64_t feature = jets * kPoints<T>;
+  V sum[R][C];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) sum[r][c] = V(T(0));
+  }
+  for (int64_t m = 0; m < feature; m += lanes<T>) {
+    V right[C];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) right[c] = V::loadu(x + c * feature + m);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const V left = V::loadu(g + r * feature + m);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) sum[r][c] = at::vec::fmadd(left, right[c], sum[r][c]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      if (vectors) {
+        T* at = sums + (r * stride + c) * lanes<T>;
+        (V::loadu(at) + sum[r][c]).store(at);
+      } else {
+        sums[r * stride + c] += total(sum[r][c]);
+      }
+    }
+  }
+}
+
+// sums[o][i] += Σ_jp g[o][j][p]·x[i][j][p]; with `vectors` the sum over a vector's lanes is left for later, which is
+// faster where the sums stay in the cache.
+template <typename T>
+void outer_product(
+    const T* g, int64_t outputs, const T* x, int64_t inputs, int64_t jets, T* sums, bool vectors) {
+  const int64_t feature = jets * kPoints<T>;
+  const int64_t width = vectors ? lanes<T> : 1;
+  in_blocks(outputs, kRows, [&](int64_t o, int64_t rows) {
+    in_blocks(inputs, kColumns, [&](int64_t i, int64_t columns) {
+      const T *left = g + o * feature, *right = x + i * feature;
+      T* to = sums + (o * inputs + i) * width;
+#define LAAF_OUTER(R, C) \
+  case (R) * 8 + (C): return outer_block<T, R, C>(left, right, jets, to, inputs, vectors);
+#define LAAF_OUTERS(C) \
+  LAAF_OUTER(1, C) LAAF_OUTER(2, C) LAAF_OUTER(3, C) LAAF_OUTER(4, C) LAAF_OUTER(5, C) LAAF_OUTER(6, C)
+      switch (rows * 8 + columns) {
+        LAAF_OUTERS(1)
+        LAAF_OUTERS(2)
+#if defined(CPU_CAPABILITY_AVX512) || defined(__aarch64__)
+        LAAF_OUTERS(3)
+        LAAF_OUTERS(4)
+#endif
+      }
+#undef LAAF_OUTERS
+#undef LAAF_OUTER
+    });
+  });
+}
+
+// sums[o] += Σ_p g[o][0][p]
+template <typename T>
+void sum_points(const T* g, int64_t outputs, int64_t jets, T* sums, bool vectors) {
+  using V = Vectorized<T>;
+  for (int64_t o = 0; o < outputs; ++o) {
+    V sum(T(0));
+    for (int64_t v = 0; v < kVectors; ++v) sum = sum + V::loadu(g + o * jets * kPoints<T> + v * lanes<T>);
+    if (vectors) {
+      (V::loadu(sums + o * lanes<T>) + sum).store(sums + o * lanes<T>);
+    } else {
+      sums[o] += total(sum);
+    }
+  }
+}
+
+}  // namespace laaf

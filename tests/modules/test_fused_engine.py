@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from laaf_lightning.derivatives import KernelUnavailableError, TaylorPlan
+from laaf_lightning.derivatives.fused import build
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.modules import PINN
+from laaf_lightning.modules import engine as engines
+from laaf_lightning.problems import Burgers
+from tests.modules.equations import (
+    EQUATIONS,
+    Dispersive,
+    Plain,
+    assert_same,
+    loss_and_gradients,
+    pinn_of,
+    points_of,
+)
+from tests.modules.small import burgers_data, quiet_trainer, small_pinn
+
+pytestmark = pytest.mark.usefixtures("kernel")
+SECOND_ORDER = [name for name in EQUATIONS if name != "third order"]
+CONDITIONS_BEYOND = {"two unknowns", "three coordinates", "three coordinates, partly hard"}
+
+
+@pytest.mark.parametrize("chunk_size", [None, 5])
+@pytest.mark.parametrize("name", SECOND_ORDER)
+def test_the_kernel_and_nested_autograd_give_the_same_loss_and_gradients(name: str, chunk_size: int | None) -> None:
+    problem = EQUATIONS[name]
+    fused = pinn_of(problem, engine="fused", chunk_size=chunk_size)
+    assert fused.differentiator.name == "fused"
+    assert isinstance(fused.differentiator.condition_plan, TaylorPlan) == (name in CONDITIONS_BEYOND)
+    batch = points_of(problem)
+    assert_same(loss_and_gradients(fused, batch), loss_and_gradients(pinn_of(problem, engine="autograd"), batch))
+
+
+def test_an_order_beyond_the_kernel_is_an_error_that_says_why() -> None:
+    with pytest.raises(
+        ConfigurationError,
+        match=r"engine='fused' does not serve here: a derivative of order 3 is asked for, and the kernel goes up to "
+        r"order 2; engine='auto' takes Taylor mode",
+    ):
+        pinn_of(Dispersive(), engine="fused")
+
+
+def test_a_part_without_a_rule_is_an_error_that_says_why() -> None:
+    model = Plain(Burgers(), engine="fused")
+    model.network[1] = torch.nn.Mish()
+    with pytest.raises(ConfigurationError, match=r"engine='fused' does not serve here: no rule for .*Mish"):
+        model.loss(points_of(Burgers()))
+
+
+def test_a_network_that_leaves_the_kernel_is_told_so() -> None:
+    model = PINN(Burgers(), width=4, depth=1, engine="fused")
+    model.bfloat16()
+    with pytest.raises(
+        ConfigurationError, match=r"the kernel has float32 and float64, and the network is of torch\.bf"
+    ):
+        _ = model.differentiator
+
+
+@pytest.fixture
+def absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No kernel, no compiler, no ninja."""
+    monkeypatch.setattr(build, "_is_loaded", lambda: False)
+    monkeypatch.setattr(engines, "is_built", build.is_built)
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+
+
+@pytest.mark.usefixtures("absent")
+def test_without_a_compiler_the_kernel_is_an_error_and_auto_falls_back_and_says_why(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(KernelUnavailableError, match=r"there is no C\+\+ compiler .*; engine='auto' takes Taylor mode"):
+        small_pinn(engine="fused")
+    with caplog.at_level("INFO"):
+        quiet_trainer(max_steps=1).fit(small_pinn(), burgers_data())
+    assert (
+        "by Taylor mode. The fused kernel would be faster, but there is no C++ compiler (c++): install" in caplog.text
+    )
+    caplog.clear()
+    model = small_pinn()
+    model._choose_engine(builds=True)
+    assert str(model.differentiator).startswith(
+        "u, u_x, u_xx, u_t by Taylor mode, since the fused kernel cannot be built: there is no C++ compiler"
+    )
+
+
+def fitted(steps: int, caplog: pytest.LogCaptureFixture, **settings: Any) -> tuple[PINN, str]:
+    """Start a run of some length, and stop it after two steps; return the model and what was said."""
+    model = small_pinn(**settings)
+    trainer = quiet_trainer(max_steps=steps, max_epochs=-1, limit_val_batches=0)
+    with caplog.at_level("INFO"):
+        model.on_train_batch_end = lambda *_: setattr(trainer, "should_stop", True)  # type: ignore[method-assign]
+        trainer.fit(model, burgers_data())
+    return model, caplog.text
+
+
+def test_auto_leaves_a_short_run_to_taylor_mode_and_names_the_flag(caplog: pytest.LogCaptureFixture) -> None:
+    model, told = fitted(5000, caplog)
+    assert model.differentiator.name == "taylor"
+    assert "u, u_x, u_xx, u_t by Taylor mode. --model.engine fused is faster" in told
+
+
+def test_auto_builds_the_kernel_for_a_long_run(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(engines, "load_kernel", asked.append)
+    model, told = fitted(5001, caplog)
+    assert model.differentiator.name == "fused"
+    assert len(asked) == 1
+    assert "PINN: u, u_x, u_xx, u_t by the fused kernel." in told
+    assert "is faster" not in told
+
+
+def test_auto_takes_a_kernel_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "is_built", lambda: True)
+    assert small_pinn().differentiator.name == "fused"
+    assert pinn_of(Dispersive()).differentiator.name == "taylor"
+    assert small_pinn(engine="taylor").differentiator.name == "taylor"
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
+def test_copies_train_on_their_own(copied: Callable[[PINN], PINN]) -> None:
+    model, batch = pinn_of(Burgers(0.1), engine="fused"), points_of(Burgers(0.1))
+    expected = loss_and_gradients(model, batch)
+    twin = copied(model)
+    assert (twin.differentiator.name, twin.differentiator.serves(twin.network)) == ("fused", True)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    assert_same(loss_and_gradients(twin, batch), expected)
+    assert not torch.equal(loss_and_gradients(model, batch)["loss"], expected["loss"])
+
+
+@pytest.mark.parametrize("precision", ["64-true", "32-true"])
+def test_a_run_ends_where_taylor_mode_does_and_resumes_bit_for_bit(tmp_path: Path, precision: Any) -> None:
+    def fit(engine: Any, steps: int, resume: Path | None = None) -> PINN:
+        model = small_pinn(engine=engine, scope="neuron")
+        trainer = quiet_trainer(max_steps=steps, max_epochs=-1, precision=precision, limit_val_batches=0)
+        trainer.fit(model, burgers_data(), ckpt_path=resume)
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+        return model
+
+    whole, taylor = fit("fused", 20), fit("taylor", 20)
+    tolerance = 1e-9 if precision == "64-true" else 1e-3
+    torch.testing.assert_close(whole.state_dict(), taylor.state_dict(), rtol=tolerance, atol=tolerance)
+    fit("fused", 10)
+    resumed = fit("fused", 20, tmp_path / "last.ckpt")
+    assert all(torch.equal(resumed.state_dict()[name], value) for name, value in whole.state_dict().items())
+
+
+def test_the_same_threads_give_the_same_bits_and_others_nearly_so() -> None:
+    model, batch = pinn_of(Burgers(0.1), engine="fused", width=20), points_of(Burgers(0.1))
+    batch = batch._replace(residual_points=torch.rand(5000, 2, dtype=torch.float64))
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (2, 2, 1, 3):
+            torch.set_num_threads(threads)
+            found.append(loss_and_gradients(model, batch))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+    assert_same(found[0], found[2])
+    assert_same(found[0], found[3])
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_compiled_around_the_kernel_equals_eager() -> None:
+    problem = EQUATIONS["burgers hard"]
+    batch = points_of(problem)
+    expected = loss_and_gradients(pinn_of(problem, engine="fused"), batch)
+    compiled = pinn_of(problem, engine="fused", compile=True)
+    assert_same(loss_and_gradients(compiled, batch), expected)
+    torch.compiler.reset()

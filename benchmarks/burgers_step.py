@@ -1,13 +1,14 @@
-"""One optimiser step of the Burgers PINN: Taylor mode and nested autograd, eager and compiled, beside DeepXDE and PINA.
+"""One optimiser step of the Burgers PINN by each engine, beside DeepXDE, PINA and jitted JAX.
 
-    python benchmarks/burgers_step.py                  # 10 000 points, 6 x 20 tanh, Adam; bare and in a loop
+    python benchmarks/burgers_step.py                     # 10 000 points, 6 x 20 tanh, Adam; bare and in a loop
     python benchmarks/burgers_step.py --quick
-    python benchmarks/burgers_step.py --grow points    # 1e3 … 1e6 points; also: width, depth
-    pip install deepxde pina-mathlab                   # the peers; without them their rows are left out
+    python benchmarks/burgers_step.py --dtype float64
+    python benchmarks/burgers_step.py --grow points       # 1e3 … 1e6 points; also: width, depth, threads
+    pip install deepxde pina-mathlab jax optax            # the peers; without them their rows are left out
 
 All sides have the same points, initial weights, optimiser and loss, which is checked before anything is timed. "bare"
 is loss, backward and optimiser step; "loop" is each library's own training loop: a Lightning Trainer with TensorBoard
-and logging every 50 steps, PINA's Trainer, DeepXDE's `Model.train`. Rounds alternate between the sides; a round's
+and logging every 50 steps, PINA's Trainer, DeepXDE's `Model.train`; JAX has none, and a plain loop stands there. Rounds alternate between the sides; a round's
 figure is the median step, in loops the mean step. The first step of compiled sides, in which they compile, is reported
 apart.
 """
@@ -30,6 +31,7 @@ from typing import Any
 
 import torch
 from lightning_overhead import StepClock
+from peer_jax import JAX
 from peers import PINA, DeepXDE, Job
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -40,12 +42,18 @@ from laaf_lightning.activations import Scope
 from laaf_lightning.modules.engine import Engine
 
 LEARNING_RATE = 8e-4
-PEERS = {"DeepXDE": ("deepxde", DeepXDE), "PINA": ("pina-mathlab", PINA)}
+PEERS: dict[str, tuple[str, Any]] = {
+    "DeepXDE": ("deepxde", DeepXDE),
+    "PINA": ("pina-mathlab", PINA),
+    "JAX": ("jax", JAX),
+}
 OURS: dict[str, tuple[Engine, bool]] = {
     "nested autograd": ("autograd", False),
     "nested autograd, compiled": ("autograd", True),
     "Taylor mode": ("taylor", False),
     "Taylor mode, compiled": ("taylor", True),
+    "fused kernel": ("fused", False),
+    "fused kernel, compiled": ("fused", True),
 }
 GROWTH = {"points": [1000, 10_000, 100_000, 1_000_000], "width": [10, 20, 50, 100, 200], "depth": [2, 4, 6, 10]}
 PEERS_UP_TO = 100_000  # beyond, only Taylor mode is timed, in chunks

@@ -1,18 +1,12 @@
-"""The kernel as an operator of torch: with its gradient, and with shapes for ``torch.compile``."""
+"""The kernel as an operator of torch, with shapes for ``torch.compile``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
-
-from laaf_lightning.errors import ConfigurationError
-
-_JETS = "laaf_lightning::jets"
-_BACKWARD = "laaf_lightning::jets_backward"
 
 
 def jets(points: Tensor, parameters: Sequence[Tensor], codes: Sequence[int], orders: Sequence[int]) -> Tensor:
@@ -37,17 +31,9 @@ def jets(points: Tensor, parameters: Sequence[Tensor], codes: Sequence[int], ord
 
 @cache
 def prepare() -> None:
-    """Tell torch of the gradient and of the shapes, once, after the kernel has been loaded."""
-    torch.library.register_fake(_JETS, _fake_jets)
-    torch.library.register_fake(_BACKWARD, _fake_backward)
-    torch.library.register_autograd(_JETS, _backward, setup_context=_keep)
-    torch.library.register_autograd(_BACKWARD, _refuse_again)
-
-
-def _refuse_again(ctx: Any, *gradients: Any) -> None:
-    raise ConfigurationError(
-        "gradients taken through the fused kernel cannot be differentiated again: take engine='taylor'"
-    )
+    """Tell torch of the shapes, once, after the kernel has been loaded."""
+    torch.library.register_fake("laaf_lightning::jets", _fake_jets)
+    torch.library.register_fake("laaf_lightning::jets_backward", _fake_backward)
 
 
 def _fake_jets(points: Tensor, parameters: Sequence[Tensor], codes: Sequence[int], orders: Sequence[int]) -> Tensor:
@@ -60,14 +46,3 @@ def _fake_backward(
     gradient: Tensor, points: Tensor, parameters: Sequence[Tensor], codes: Sequence[int], orders: Sequence[int]
 ) -> list[Tensor]:
     return [torch.empty_like(parameter, memory_format=torch.contiguous_format) for parameter in parameters]
-
-
-def _keep(ctx: Any, inputs: tuple[Tensor, Sequence[Tensor], Sequence[int], Sequence[int]], output: Tensor) -> None:
-    points, parameters, ctx.codes, ctx.orders = inputs
-    ctx.save_for_backward(points, *parameters)
-
-
-def _backward(ctx: Any, gradient: Tensor) -> tuple[None, list[Tensor], None, list[None] | None]:
-    points, *parameters = ctx.saved_tensors
-    found = torch.ops.laaf_lightning.jets_backward(gradient, points, parameters, ctx.codes, ctx.orders)
-    return None, found, None, None if ctx.orders else []  # torch wants an empty list's gradient to be one

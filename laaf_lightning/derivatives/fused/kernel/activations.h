@@ -1,6 +1,6 @@
 // σ and its first three derivatives on vectors of points, for every activation that Taylor mode has a rule for.
 //
-// `begin` does what is expensive once and leaves at most two numbers, p and q; `at` makes the derivatives of them.
+// `begin` does what is expensive once and leaves `kept` numbers, of p and q; `at` makes the derivatives of them.
 
 #pragma once
 
@@ -12,6 +12,8 @@
 namespace laaf {
 
 using at::vec::Vectorized;
+
+constexpr int64_t kMostKept = 2;
 
 template <typename T>
 struct Sigma {
@@ -62,6 +64,7 @@ inline Vectorized<T> sigmoid_of(Vectorized<T> z) {
 }
 
 struct Tanh {
+  static constexpr int kept = 1;
   template <typename T>
   static void begin(Vectorized<T> z, Vectorized<T>& p, Vectorized<T>&) {
     p = tanh_of(z);
@@ -75,6 +78,7 @@ struct Tanh {
 };
 
 struct Sin {
+  static constexpr int kept = 2;
   template <typename T>
   static void begin(Vectorized<T> z, Vectorized<T>& p, Vectorized<T>& q) {
     p = z.sin();
@@ -87,6 +91,7 @@ struct Sin {
 };
 
 struct Sigmoid {
+  static constexpr int kept = 1;
   template <typename T>
   static void begin(Vectorized<T> z, Vectorized<T>& p, Vectorized<T>&) {
     p = sigmoid_of(z);
@@ -100,6 +105,7 @@ struct Sigmoid {
 };
 
 struct Softplus {
+  static constexpr int kept = 2;
   template <typename T>
   static void begin(Vectorized<T> z, Vectorized<T>& p, Vectorized<T>& q) {
     using V = Vectorized<T>;
@@ -116,6 +122,7 @@ struct Softplus {
 };
 
 struct Silu {
+  static constexpr int kept = 1;
   template <typename T>
   static void begin(Vectorized<T> z, Vectorized<T>& p, Vectorized<T>&) {
     p = sigmoid_of(z);
@@ -131,6 +138,7 @@ struct Silu {
 };
 
 struct Gelu {
+  static constexpr int kept = 2;
   template <typename T>
   static void begin(Vectorized<T> z, Vectorized<T>& p, Vectorized<T>& q) {
     using V = Vectorized<T>;
@@ -146,6 +154,7 @@ struct Gelu {
 };
 
 struct Identity {
+  static constexpr int kept = 0;
   template <typename T>
   static void begin(Vectorized<T>, Vectorized<T>&, Vectorized<T>&) {}
   template <typename T>

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace laaf {
@@ -35,10 +36,17 @@ struct LineAllocator {
 template <typename T>
 using Array = std::vector<T, LineAllocator<T>>;
 
-constexpr int64_t kVectors = 4;  // of points in a chunk
+constexpr int64_t kVectors = 8;  // of points in a chunk
 
 template <typename T>
 constexpr int64_t kPoints = kVectors * lanes<T>;
+
+// From one feature to the next. One vector more than the jets need: otherwise the rows that a block reads and writes
+// would lie a power of two apart and push each other out of the first-level cache.
+template <typename T>
+int64_t stride_of(int64_t jets) {
+  return jets * kPoints<T> + lanes<T>;
+}
 
 // With 32 vector registers a block holds up to 6 × 4 sums, with 16 up to 6 × 2.
 #if defined(CPU_CAPABILITY_AVX512) || defined(__aarch64__)
@@ -47,6 +55,17 @@ constexpr int kColumns = 4;
 constexpr int kColumns = 2;
 #endif
 constexpr int kRows = 6;
+
+// apply(0) … apply(N − 1) one after the other, each index a constant: compilers then keep arrays of vectors in registers,
+// which they do not for loops.
+template <typename Do, int... k>
+inline void unroll_over(const Do& apply, std::integer_sequence<int, k...>) {
+  (apply(std::integral_constant<int, k>()), ...);
+}
+template <int N, typename Do>
+inline void unroll(const Do& apply) {
+  unroll_over(apply, std::make_integer_sequence<int, N>());
+}
 
 // Splits `count` into as few blocks of at most `largest` as there can be, as even as they can be.
 template <typename Do>
@@ -59,57 +78,49 @@ inline void in_blocks(int64_t count, int64_t largest, const Do& apply) {
   }
 }
 
+// R outputs of one block of points of one jet.
 template <typename T, int R>
-inline void product_block(
-    const T* weights, int64_t stride, int64_t inputs, const T* bias, const T* x, T* y, int64_t jets) {
+inline void product_block(const T* weight, int64_t stride, int64_t inputs, const T* bias, const T* x, T* y, int64_t feature) {
   using V = Vectorized<T>;
-  const int64_t feature = jets * kPoints<T>;
-  for (int64_t start = 0; start < feature; start += kColumns * lanes<T>) {
-    V sum[R][kColumns];
-    const bool biased = bias != nullptr && start < kPoints<T>;
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-      for (int c = 0; c < kColumns; ++c) sum[r][c] = V(biased ? bias[r] : T(0));
-    }
-    const T* column = x + start;
-    const T* weight = weights;
-    for (int64_t i = 0; i < inputs; ++i, column += feature, weight += stride) {
-      V loaded[kColumns];
-#pragma GCC unroll 8
-      for (int c = 0; c < kColumns; ++c) loaded[c] = V::loadu(column + c * lanes<T>);
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const V w(weight[r]);
-#pragma GCC unroll 8
-        for (int c = 0; c < kColumns; ++c) sum[r][c] = at::vec::fmadd(w, loaded[c], sum[r][c]);
-      }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-      for (int c = 0; c < kColumns; ++c) sum[r][c].store(y + r * feature + start + c * lanes<T>);
-    }
+  V sum[R][kColumns];
+  unroll<R>([&](auto r) {
+    const V start(bias[r]);
+    unroll<kColumns>([&](auto c) { sum[r][c] = start; });
+  });
+  for (int64_t i = 0; i < inputs; ++i, x += feature, weight += stride) {
+    V loaded[kColumns];
+    unroll<kColumns>([&](auto c) { loaded[c] = V::loadu(x + c * lanes<T>); });
+    unroll<R>([&](auto r) {
+      const V w(weight[r]);
+      unroll<kColumns>([&](auto c) { sum[r][c] = at::vec::fmadd(w, loaded[c], sum[r][c]); });
+    });
   }
+  unroll<R>([&](auto r) {
+    unroll<kColumns>([&](auto c) { sum[r][c].store(y + r * feature + c * lanes<T>); });
+  });
 }
 
 // y[o][j][p] = Σ_i weights[i][o]·x[i][j][p] + (bias[o] where j = 0)
 template <typename T>
-void product(
-    const T* weights, int64_t inputs, int64_t outputs, const T* bias, const T* x, T* y, int64_t jets) {
-  in_blocks(outputs, kRows, [&](int64_t o, int64_t rows) {
-    const T* w = weights + o;
-    const T* b = bias == nullptr ? nullptr : bias + o;
-    T* to = y + o * jets * kPoints<T>;
-    switch (rows) {
-      case 6: return product_block<T, 6>(w, outputs, inputs, b, x, to, jets);
-      case 5: return product_block<T, 5>(w, outputs, inputs, b, x, to, jets);
-      case 4: return product_block<T, 4>(w, outputs, inputs, b, x, to, jets);
-      case 3: return product_block<T, 3>(w, outputs, inputs, b, x, to, jets);
-      case 2: return product_block<T, 2>(w, outputs, inputs, b, x, to, jets);
-      default: return product_block<T, 1>(w, outputs, inputs, b, x, to, jets);
-    }
-  });
+void product(const T* weights, int64_t inputs, int64_t outputs, const T* bias, const T* x, T* y, int64_t jets) {
+  constexpr T zeros[kRows] = {};
+  const int64_t feature = stride_of<T>(jets);
+  for (int64_t start = 0; start < jets * kPoints<T>; start += kColumns * lanes<T>) {
+    in_blocks(outputs, kRows, [&](int64_t o, int64_t rows) {
+      const T* w = weights + o;
+      const T* b = bias == nullptr || start >= kPoints<T> ? zeros : bias + o;
+      const T* from = x + start;
+      T* to = y + o * feature + start;
+      switch (rows) {
+        case 6: return product_block<T, 6>(w, outputs, inputs, b, from, to, feature);
+        case 5: return product_block<T, 5>(w, outputs, inputs, b, from, to, feature);
+        case 4: return product_block<T, 4>(w, outputs, inputs, b, from, to, feature);
+        case 3: return product_block<T, 3>(w, outputs, inputs, b, from, to, feature);
+        case 2: return product_block<T, 2>(w, outputs, inputs, b, from, to, feature);
+        default: return product_block<T, 1>(w, outputs, inputs, b, from, to, feature);
+      }
+    });
+  }
 }
 
 template <typename T>
@@ -124,36 +135,27 @@ inline T total(const Vectorized<T>& vector) {
 template <typename T, int R, int C>
 inline void outer_block(const T* g, const T* x, int64_t jets, T* sums, int64_t stride, bool vectors) {
   using V = Vectorized<T>;
-  const int64_t feature = jets * kPoints<T>;
+  const int64_t feature = stride_of<T>(jets);
   V sum[R][C];
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) sum[r][c] = V(T(0));
-  }
-  for (int64_t m = 0; m < feature; m += lanes<T>) {
+  unroll<R>([&](auto r) { unroll<C>([&](auto c) { sum[r][c] = V(T(0)); }); });
+  for (int64_t m = 0; m < jets * kPoints<T>; m += lanes<T>) {
     V right[C];
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) right[c] = V::loadu(x + c * feature + m);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
+    unroll<C>([&](auto c) { right[c] = V::loadu(x + c * feature + m); });
+    unroll<R>([&](auto r) {
       const V left = V::loadu(g + r * feature + m);
-#pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) sum[r][c] = at::vec::fmadd(left, right[c], sum[r][c]);
-    }
+      unroll<C>([&](auto c) { sum[r][c] = at::vec::fmadd(left, right[c], sum[r][c]); });
+    });
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) {
+  unroll<R>([&](auto r) {
+    unroll<C>([&](auto c) {
       if (vectors) {
         T* at = sums + (r * stride + c) * lanes<T>;
         (V::loadu(at) + sum[r][c]).store(at);
       } else {
         sums[r * stride + c] += total(sum[r][c]);
       }
-    }
-  }
+    });
+  });
 }
 
 // sums[o][i] += Σ_jp g[o][j][p]·x[i][j][p]; with `vectors` the sum over a vector's lanes is left for later, which is
@@ -161,7 +163,7 @@ inline void outer_block(const T* g, const T* x, int64_t jets, T* sums, int64_t s
 template <typename T>
 void outer_product(
     const T* g, int64_t outputs, const T* x, int64_t inputs, int64_t jets, T* sums, bool vectors) {
-  const int64_t feature = jets * kPoints<T>;
+  const int64_t feature = stride_of<T>(jets);
   const int64_t width = vectors ? lanes<T> : 1;
   in_blocks(outputs, kRows, [&](int64_t o, int64_t rows) {
     in_blocks(inputs, kColumns, [&](int64_t i, int64_t columns) {
@@ -191,7 +193,7 @@ void sum_points(const T* g, int64_t outputs, int64_t jets, T* sums, bool vectors
   using V = Vectorized<T>;
   for (int64_t o = 0; o < outputs; ++o) {
     V sum(T(0));
-    for (int64_t v = 0; v < kVectors; ++v) sum = sum + V::loadu(g + o * jets * kPoints<T> + v * lanes<T>);
+    for (int64_t v = 0; v < kVectors; ++v) sum = sum + V::loadu(g + o * stride_of<T>(jets) + v * lanes<T>);
     if (vectors) {
       (V::loadu(sums + o * lanes<T>) + sum).store(sums + o * lanes<T>);
     } else {

@@ -8,9 +8,9 @@
 
 All sides have the same points, initial weights, optimiser and loss, which is checked before anything is timed. "bare"
 is loss, backward and optimiser step; "loop" is each library's own training loop: a Lightning Trainer with TensorBoard
-and logging every 50 steps, PINA's Trainer, DeepXDE's `Model.train`; JAX has none, and a plain loop stands there. Rounds alternate between the sides; a round's
-figure is the median step, in loops the mean step. The first step of compiled sides, in which they compile, is reported
-apart.
+and logging every 50 steps, PINA's Trainer, DeepXDE's `Model.train`; JAX has none, and a plain loop stands there. Rounds
+alternate between the sides; a round's figure is the median step, in loops the mean step. The first step of compiled
+sides, in which they compile, is reported apart.
 """
 
 from __future__ import annotations
@@ -55,16 +55,29 @@ OURS: dict[str, tuple[Engine, bool]] = {
     "fused kernel": ("fused", False),
     "fused kernel, compiled": ("fused", True),
 }
-GROWTH = {"points": [1000, 10_000, 100_000, 1_000_000], "width": [10, 20, 50, 100, 200], "depth": [2, 4, 6, 10]}
-PEERS_UP_TO = 100_000  # beyond, only Taylor mode is timed, in chunks
+GROWTH = {
+    "points": [1000, 10_000, 100_000, 1_000_000],
+    "width": [10, 20, 50, 100, 200],
+    "depth": [2, 4, 6, 10],
+    "threads": [1, 2, 4, 8, 16],
+}
+PEERS_UP_TO = 100_000  # beyond, only Taylor mode and the kernel are timed, in chunks
 CHUNK = 20_000
 
 
 class Laaf:
     """Ours: `PINN.loss` bare, a Lightning Trainer with `CollocationDataModule` and TensorBoard as the loop."""
 
-    def __init__(self, data: CollocationDataModule, model: MLP, engine: Engine, compiled: bool, scope: Scope) -> None:
-        self._data = data
+    def __init__(
+        self,
+        data: CollocationDataModule,
+        batch: CollocationBatch,
+        model: MLP,
+        engine: Engine,
+        compiled: bool,
+        scope: Scope,
+    ) -> None:
+        self._data, self._batch = data, batch
         linears: list[Any] = list(model.linears)
         self._pinn = PINN(
             data.problem,
@@ -76,9 +89,8 @@ class Laaf:
             engine=engine,
             compile=compiled,
             chunk_size=CHUNK if data.num_residual > PEERS_UP_TO else None,
-        )
+        ).to(batch.residual_points.dtype)
         self._pinn.network.load_state_dict(model.state_dict(), strict=False)
-        self._batch = next(iter(data.train_dataloader()))
         self._adam = torch.optim.Adam(self._pinn.parameters(), lr=LEARNING_RATE)
 
     def step(self) -> float | None:
@@ -108,13 +120,16 @@ class Laaf:
         return clock.times
 
 
-def jobs(points: int, width: int, depth: int, names: list[str]) -> dict[str, Job]:
+def jobs(points: int, width: int, depth: int, names: list[str], dtype: torch.dtype = torch.float32) -> dict[str, Job]:
     """Build the sides, all with the same points and initial weights, and check that their losses agree."""
     torch.manual_seed(0)
     problem = Burgers()
     data = CollocationDataModule(problem, points, {"initial": 200, "left": 100, "right": 100})
     batch: CollocationBatch = next(iter(data.train_dataloader()))
-    model = MLP(2, 1, width=width, depth=depth, scope="fixed")
+    batch = batch._replace(
+        **{name: getattr(batch, name).to(dtype) for name in ("residual_points", "condition_points", "condition_values")}
+    )
+    model = MLP(2, 1, width=width, depth=depth, scope="fixed").to(dtype)
     linears: list[Any] = list(model.linears)
     sides: dict[str, Any] = {}
     for name in names:
@@ -122,7 +137,8 @@ def jobs(points: int, width: int, depth: int, names: list[str]) -> dict[str, Job
             sides[name] = PEERS[name][1](batch, linears, problem.viscosity, LEARNING_RATE)
         else:
             engine, compiled = OURS[name.removesuffix(", layer slopes")]
-            sides[name] = Laaf(data, model, engine, compiled, "layer" if name.endswith("slopes") else "fixed")
+            scope: Scope = "layer" if name.endswith("slopes") else "fixed"
+            sides[name] = Laaf(data, batch, model, engine, compiled, scope)
     losses = {name: side.first_loss() for name, side in sides.items() if "compiled" not in name}
     reference = next(iter(losses.values()))
     for name, loss in losses.items():
@@ -165,7 +181,7 @@ def available() -> list[str]:
         with contextlib.suppress(PackageNotFoundError):
             version(package)
             found.append(name)
-    return [*found, *OURS, "Taylor mode, layer slopes", "Taylor mode, compiled, layer slopes"]
+    return [*found, *OURS, *(f"{way}, layer slopes" for way in ("Taylor mode, compiled", "fused kernel, compiled"))]
 
 
 def print_table(title: str, sides: dict[str, list[float]]) -> None:
@@ -178,14 +194,15 @@ def print_table(title: str, sides: dict[str, list[float]]) -> None:
     print(table([title, "ms a step", *(f"{peer} / this" for peer in peers)], rows), end="\n\n")
 
 
-def grow(what: str, names: list[str], rounds: int, steps: int, largest: int) -> dict[str, Any]:
+def grow(what: str, names: list[str], rounds: int, steps: int, largest: int, dtype: torch.dtype) -> dict[str, Any]:
     """Time bare steps over sizes; print one table."""
     result: dict[str, Any] = {}
     rows = []
     for size in [size for size in GROWTH[what] if size <= largest]:
-        shape = {"points": 10_000, "width": 20, "depth": 6, what: size}
-        chosen = [name for name in names if size <= PEERS_UP_TO or "Taylor" in name]
-        sides = jobs(shape["points"], shape["width"], shape["depth"], chosen)
+        shape = {"points": 10_000, "width": 20, "depth": 6, "threads": torch.get_num_threads(), what: size}
+        torch.set_num_threads(shape["threads"])
+        chosen = [name for name in names if size <= PEERS_UP_TO or "Taylor" in name or "fused" in name]
+        sides = jobs(shape["points"], shape["width"], shape["depth"], chosen, dtype)
         fewer = max(3, steps * 10_000 // max(shape["points"], 10_000))
         medians, _ = time_bare(sides, rounds, fewer)
         result[str(size)] = medians
@@ -210,19 +227,27 @@ def measure() -> None:
     parser.add_argument("--quick", action="store_true", help="2 rounds of 10 steps, without growth")
     parser.add_argument("--grow", choices=list(GROWTH), help="time bare steps over sizes instead")
     parser.add_argument("--largest", type=int, default=1_000_000, help="largest size of --grow")
+    parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="of bare steps")
+    parser.add_argument("--sides", nargs="+", choices=available(), default=available(), help="which to time")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     rounds, steps = (2, 10) if arguments.quick else (10, 40)
-    packages = [package for package, _ in (PEERS[name] for name in available() if name in PEERS)]
+    dtype: torch.dtype = getattr(torch, arguments.dtype)
+    packages = [package for package, _ in (PEERS[name] for name in arguments.sides if name in PEERS)]
     if arguments.grow:
-        names = [name for name in available() if not name.endswith("slopes")]
-        numbers = grow(arguments.grow, names, 5, steps, arguments.largest)
-        print_json({arguments.grow: numbers} | circumstances(*packages))
+        # JAX keeps the threads that it began with.
+        fixed = {"JAX"} if arguments.grow == "threads" else set()
+        names = [name for name in arguments.sides if not name.endswith("slopes") and name not in fixed]
+        numbers = grow(arguments.grow, names, 5, steps, arguments.largest, dtype)
+        print_json({arguments.grow: numbers, "dtype": arguments.dtype} | circumstances(*packages))
         return
-    sides = jobs(10_000, 20, 6, available())
+    sides = jobs(10_000, 20, 6, arguments.sides, dtype)
     bare, first = time_bare(sides, rounds, steps)
     print_table("bare", bare)
+    if dtype != torch.float32:
+        print_json({"bare_ms": bare, "dtype": arguments.dtype} | circumstances(*packages))
+        return
     loops = time_loops(
         {name: side for name, side in sides.items() if name != "nested autograd, compiled"}, rounds, 2 * steps + 5
     )

@@ -42,6 +42,8 @@ class DeepXDE:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             import deepxde as dde  # noqa: PLC0415  # an optional peer
 
+        dde.config.set_default_float(str(batch.residual_points.dtype).removeprefix("torch."))
+
         def pde(x: Tensor, u: Tensor) -> Tensor:
             u_x = dde.grad.jacobian(u, x, i=0, j=0)
             u_t = dde.grad.jacobian(u, x, i=0, j=1)
@@ -103,7 +105,7 @@ class PINA:
             conditions = {"inside": inside, "given": given}  # noqa: RUF012
 
         sizes = [linear.out_features for linear in linears[:-1]]
-        network = FeedForward(2, 1, layers=sizes, func=nn.Tanh)
+        network = FeedForward(2, 1, layers=sizes, func=nn.Tanh).to(points.dtype)
         _copy_weights(linears, [part for part in network.modules() if isinstance(part, nn.Linear)])
         self._pina = pina
         adam = TorchOptimizer(torch.optim.Adam, lr=lr)

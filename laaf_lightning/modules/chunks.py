@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -27,7 +27,7 @@ class SumOver(Protocol):
 
 
 def sum_in_chunks(
-    function: SumOver, points: Tensor, known: KnownFactors | None, size: int | None, parameters: Sequence[nn.Parameter]
+    function: SumOver, points: Tensor, known: KnownFactors | None, size: int | None, parameters: Iterable[nn.Parameter]
 ) -> Tensor:
     """Sum over all points, with the gradients of each chunk taken as soon as its sum is there.
 
@@ -38,7 +38,7 @@ def sum_in_chunks(
         points: shape (N, d).
         known: at these points.
         size: most points at a time; None for all.
-        parameters: what the sum is differentiated by.
+        parameters: what the sum is differentiated by; looked at only if there are chunks.
 
     Returns:
         0-dim, attached to the graph.

@@ -236,7 +236,7 @@ class PINN(AdaptiveModule):
             points,
             self.known_factors(points),
             self.chunk_size,
-            list(self.parameters()),
+            self.parameters(),
         )
         if len(values) == 0:
             return {"residual": squared_residual / len(points), "data": points.new_zeros(())}

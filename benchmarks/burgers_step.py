@@ -41,7 +41,7 @@ from laaf_lightning import MLP, PINN, Burgers, CollocationBatch, CollocationData
 from laaf_lightning.activations import Scope
 from laaf_lightning.modules.engine import Engine
 
-LEARNING_RATE = 8e-4
+ADAM: dict[str, Any] = {"lr": 8e-4, "fused": True}  # torch's, as one function for all parameters: 0.1 ms, not 0.4
 PEERS: dict[str, tuple[str, Any]] = {
     "DeepXDE": ("deepxde", DeepXDE),
     "PINA": ("pina-mathlab", PINA),
@@ -85,13 +85,13 @@ class Laaf:
             depth=len(linears) - 1,
             scope=scope,
             n=10,
-            optimizer=lambda groups: torch.optim.Adam(groups, lr=LEARNING_RATE),
+            optimizer=lambda groups: torch.optim.Adam(groups, **ADAM),
             engine=engine,
             compile=compiled,
             chunk_size=CHUNK if data.num_residual > PEERS_UP_TO else None,
         ).to(batch.residual_points.dtype)
         self._pinn.network.load_state_dict(model.state_dict(), strict=False)
-        self._adam = torch.optim.Adam(self._pinn.parameters(), lr=LEARNING_RATE)
+        self._adam = torch.optim.Adam(self._pinn.parameters(), **ADAM)
 
     def step(self) -> float | None:
         self._adam.zero_grad()
@@ -134,7 +134,7 @@ def jobs(points: int, width: int, depth: int, names: list[str], dtype: torch.dty
     sides: dict[str, Any] = {}
     for name in names:
         if name in PEERS:
-            sides[name] = PEERS[name][1](batch, linears, problem.viscosity, LEARNING_RATE)
+            sides[name] = PEERS[name][1](batch, linears, problem.viscosity, ADAM)
         else:
             engine, compiled = OURS[name.removesuffix(", layer slopes")]
             scope: Scope = "layer" if name.endswith("slopes") else "fixed"

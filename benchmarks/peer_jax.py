@@ -21,7 +21,9 @@ from laaf_lightning import CollocationBatch
 class JAX:
     """A jitted step; its loop is a Python loop that does nothing else."""
 
-    def __init__(self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, lr: float) -> None:
+    def __init__(
+        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any]
+    ) -> None:
         import jax  # noqa: PLC0415  # an optional peer
         import jax.numpy as jnp  # noqa: PLC0415
         import optax  # noqa: PLC0415
@@ -50,14 +52,14 @@ class JAX:
             given = jax.vmap(u, (None, 0, 0))(parameters, at[:, 0], at[:, 1]) - values[:, 0]
             return (inside**2).mean() + (given**2).mean()
 
-        adam = optax.adam(lr)
+        optimizer = optax.adam(adam["lr"])
 
         def step(parameters: Any, state: Any) -> Any:
             value, gradients = jax.value_and_grad(loss)(parameters)
-            updates, state = adam.update(gradients, state)
+            updates, state = optimizer.update(gradients, state)
             return optax.apply_updates(parameters, updates), state, value
 
-        self._state = adam.init(self._parameters)
+        self._state = optimizer.init(self._parameters)
         self._loss, self._step = jax.jit(loss), jax.jit(step)
 
     def step(self) -> float | None:

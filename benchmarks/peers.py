@@ -37,7 +37,9 @@ class Job(Protocol):
 class DeepXDE:
     """DeepXDE's `Model`: `train_step` bare, `train` as the loop."""
 
-    def __init__(self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, lr: float) -> None:
+    def __init__(
+        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any]
+    ) -> None:
         os.environ["DDE_BACKEND"] = "pytorch"
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             import deepxde as dde  # noqa: PLC0415  # an optional peer
@@ -58,7 +60,7 @@ class DeepXDE:
         _copy_weights(linears, list(net.linears))
         self._model = dde.Model(data, net)
         with contextlib.redirect_stdout(io.StringIO()):
-            self._model.compile("adam", lr=lr)
+            self._model.compile(torch.optim.Adam(net.parameters(), **adam))
         self._data = data.train_next_batch()
         self._clock = type("Clock", (_Clock, dde.callbacks.Callback), {})
 
@@ -79,7 +81,9 @@ class DeepXDE:
 class PINA:
     """PINA's physics-informed solver: its conditions and Adam bare, its Trainer, on Lightning, as the loop."""
 
-    def __init__(self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, lr: float) -> None:
+    def __init__(
+        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any]
+    ) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import pina  # noqa: PLC0415  # an optional peer
@@ -108,11 +112,12 @@ class PINA:
         network = FeedForward(2, 1, layers=sizes, func=nn.Tanh).to(points.dtype)
         _copy_weights(linears, [part for part in network.modules() if isinstance(part, nn.Linear)])
         self._pina = pina
-        adam = TorchOptimizer(torch.optim.Adam, lr=lr)
-        self._solver = PhysicsInformedSingleModelSolver(Problem(), network, optimizer=adam)
+        self._solver = PhysicsInformedSingleModelSolver(
+            Problem(), network, optimizer=TorchOptimizer(torch.optim.Adam, **adam)
+        )
         # Copies: evaluating makes the points require a gradient, which the Trainer's data must not.
         self._parts = [(inside, {"input": points.clone()}), (given, {"input": at.clone(), "target": values})]
-        self._adam = torch.optim.Adam(network.parameters(), lr=lr)
+        self._adam = torch.optim.Adam(network.parameters(), **adam)
 
     def _loss(self) -> Tensor:
         parts = [condition.evaluate(data, self._solver).square().mean() for condition, data in self._parts]

@@ -35,46 +35,49 @@ void load_points(const T* points, int64_t dimension, int64_t count, const Jets& 
 template <typename T>
 class Chunk {
  public:
-  Chunk(const std::vector<Layer<T>>& layers, const Jets& jets) : layers_(layers), jets_(jets) {
+  // To go backwards, the arrays of all layers are kept while a chunk is worked on; else one array serves all.
+  Chunk(const std::vector<Layer<T>>& layers, const Jets& jets, bool backwards)
+      : layers_(layers), jets_(jets), backwards_(backwards), arrays_(backwards ? layers.size() : 1) {
     int64_t widest = 0;
+    for (const auto& layer : layers) widest = std::max({widest, layer.inputs, layer.outputs});
     const int64_t stride = stride_of<T>(jets.count());
-    for (const auto& layer : layers) {
-      widest = std::max({widest, layer.inputs, layer.outputs});
-      z_.emplace_back(layer.outputs * stride);
-      state_.emplace_back(layer.outputs * kMostKept * kPoints<T>);
+    for (size_t l = 0; l < arrays_.size(); ++l) {
+      arrays_[l].input.resize((backwards ? layers[l].inputs : widest) * stride);
+      arrays_[l].z.resize((backwards ? layers[l].outputs : widest) * stride);
+      arrays_[l].state.resize((backwards ? layers[l].outputs : widest) * kMostKept * kPoints<T>);
     }
-    for (auto* buffer : {&input_, &gradient_, &next_}) buffer->resize(widest * stride);
+    for (auto* gradient : {&gradient_, &next_}) gradient->resize(backwards ? widest * stride : 0);
   }
 
-  // Returns the jets of the outputs, [output][jet][point].
+  // Returns the jets of the outputs, [output][jet][point]; to go backwards they are not needed, and null is returned.
   const T* forward(const T* points, int64_t dimension, int64_t count) {
-    load_points(points, dimension, count, jets_, input_.data());
+    load_points(points, dimension, count, jets_, of(0).input.data());
     for (size_t l = 0; l < layers_.size(); ++l) {
       const auto& layer = layers_[l];
+      if (layer.activation < 0 && backwards_) return nullptr;
+      auto& [input, z, state] = of(l);
       const T* bias = layer.bias.empty() ? nullptr : layer.bias.data();
-      product(layer.by_input.data(), layer.inputs, layer.outputs, bias, input_.data(), z_[l].data(), jets_.count());
-      if (layer.activation >= 0) activate_layer<false>(l);
+      product(layer.by_input.data(), layer.inputs, layer.outputs, bias, input.data(), z.data(), jets_.count());
+      if (layer.activation < 0) break;
+      with_activation(layer.activation, [&, &z = z, &state = state](auto sigma) {
+        with_jets(jets_, [&](const auto& jets) {
+          activate<decltype(sigma)>(z.data(), of(l + 1).input.data(), state.data(), layer.outputs, jets);
+        });
+      });
     }
-    return z_.back().data();
+    return of(layers_.size() - 1).z.data();
   }
 
   // The gradient by the jets of the outputs, to be written before `backward`.
   T* output_gradient() { return gradient_.data(); }
 
-  // After `forward` on the same chunk: adds to the sums of every layer's weights and bias, by lane where `by_lane` says so.
-  void backward(
-      const T* points, int64_t dimension, int64_t count, std::vector<Array<T>>& sums,
-      const std::vector<bool>& by_lane) {
+  // After `forward`: adds to the sums of every layer's weights and bias, by lane where `by_lane` says so.
+  void backward(std::vector<Array<T>>& sums, const std::vector<bool>& by_lane) {
     for (size_t l = layers_.size(); l-- > 0;) {
       const auto& layer = layers_[l];
-      if (l > 0) {
-        activate_layer<true>(l - 1);
-      } else {
-        load_points(points, dimension, count, jets_, input_.data());
-      }
       T* weights = sums[l].data();
       outer_product(
-          gradient_.data(), layer.outputs, input_.data(), layer.inputs, jets_.count(), weights, by_lane[l]);
+          gradient_.data(), layer.outputs, of(l).input.data(), layer.inputs, jets_.count(), weights, by_lane[l]);
       T* bias = weights + layer.outputs * layer.inputs * (by_lane[l] ? lanes<T> : 1);
       if (!layer.bias.empty()) sum_points(gradient_.data(), layer.outputs, jets_.count(), bias, by_lane[l]);
       if (l == 0) break;
@@ -82,29 +85,28 @@ class Chunk {
       product(
           layer.by_output.data(), layer.outputs, layer.inputs, none, gradient_.data(), next_.data(), jets_.count());
       std::swap(gradient_, next_);
+      const auto& before = of(l - 1);
       with_activation(layers_[l - 1].activation, [&](auto sigma) {
         with_jets(jets_, [&](const auto& jets) {
           activate_backward<decltype(sigma)>(
-              z_[l - 1].data(), state_[l - 1].data(), gradient_.data(), layers_[l - 1].outputs, jets);
+              before.z.data(), before.state.data(), gradient_.data(), layer.inputs, jets);
         });
       });
     }
   }
 
  private:
-  template <bool again>
-  void activate_layer(size_t l) {
-    with_activation(layers_[l].activation, [&](auto sigma) {
-      with_jets(jets_, [&](const auto& jets) {
-        activate<decltype(sigma), again>(z_[l].data(), input_.data(), state_[l].data(), layers_[l].outputs, jets);
-      });
-    });
-  }
+  struct Arrays {
+    Array<T> input, z, state;  // what goes into a layer, Wx + b, and the p and q of σ
+  };
+
+  Arrays& of(size_t l) { return arrays_[backwards_ ? l : 0]; }
 
   const std::vector<Layer<T>>& layers_;
   const Jets& jets_;
-  std::vector<Array<T>> z_, state_;
-  Array<T> input_, gradient_, next_;
+  bool backwards_;
+  std::vector<Arrays> arrays_;
+  Array<T> gradient_, next_;
 };
 
 }  // namespace laaf

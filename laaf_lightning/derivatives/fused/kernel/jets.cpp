@@ -63,7 +63,7 @@ Tensor run_forward(const Arguments& call) {
   T* to = result.mutable_data_ptr<T>();
   in_parallel(threads, [&](int64_t thread) {
     of_thread<T>(call, thread, threads, [&](int64_t network, int64_t begin, int64_t end) {
-      Chunk<T> work(networks[network], call.jets);
+      Chunk<T> work(networks[network], call.jets, false);
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t first = chunk * kPoints<T>, count = std::min(kPoints<T>, call.count - first);
         const T* u = work.forward(points_of<T>(call, network, chunk), call.dimension, count);
@@ -115,12 +115,11 @@ std::vector<Tensor> run_backward(const Arguments& call, const Tensor& gradient) 
   std::vector<T> partial((threads + call.networks - 1) * size, T(0));
   in_parallel(threads, [&](int64_t thread) {
     of_thread<T>(call, thread, threads, [&](int64_t network, int64_t begin, int64_t end) {
-      Chunk<T> work(networks[network], call.jets);
+      Chunk<T> work(networks[network], call.jets, true);
       Sums<T> sums(networks[network]);
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t first = chunk * kPoints<T>, count = std::min(kPoints<T>, call.count - first);
-        const T* points = points_of<T>(call, network, chunk);
-        work.forward(points, call.dimension, count);
+        work.forward(points_of<T>(call, network, chunk), call.dimension, count);
         for (int64_t o = 0; o < outputs; ++o) {
           T* by_output = work.output_gradient() + o * stride_of<T>(rows);
           for (int64_t j = 0; j < rows; ++j, by_output += kPoints<T>) {
@@ -128,7 +127,7 @@ std::vector<Tensor> run_backward(const Arguments& call, const Tensor& gradient) 
             std::fill(std::copy(row, row + count, by_output), by_output + kPoints<T>, T(0));
           }
         }
-        work.backward(points, call.dimension, count, sums.values, sums.by_lane);
+        work.backward(sums.values, sums.by_lane);
       }
       sums.write(partial.data() + (thread + network) * size);
     });

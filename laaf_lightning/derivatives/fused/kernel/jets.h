@@ -47,9 +47,8 @@ void with_jets(const Jets& jets, const Do& apply) {
   apply(jets);
 }
 
-// s = σ(z) and its derivatives by the coordinates, Faà di Bruno's formula to order 2; leaves p and q in `state`, or finds
-// them there where this has been done before.
-template <typename S, bool again, typename T, typename AnyJets>
+// s = σ(z) and its derivatives by the coordinates, Faà di Bruno's formula to order 2; leaves p and q in `state`.
+template <typename S, typename T, typename AnyJets>
 void activate(const T* z, T* s, T* state, int64_t features, const AnyJets& jets) {
   using V = Vectorized<T>;
   const int64_t feature = stride_of<T>(jets.count());
@@ -57,14 +56,9 @@ void activate(const T* z, T* s, T* state, int64_t features, const AnyJets& jets)
     for (int64_t v = 0; v < kPoints<T>; v += lanes<T>, state += S::kept * lanes<T>) {
       const V value = V::loadu(z + v);
       V p(T(0)), q(T(0));
-      if (again) {
-        if (S::kept > 0) p = V::loadu(state);
-        if (S::kept > 1) q = V::loadu(state + lanes<T>);
-      } else {
-        S::begin(value, p, q);
-        if (S::kept > 0) p.store(state);
-        if (S::kept > 1) q.store(state + lanes<T>);
-      }
+      S::begin(value, p, q);
+      if (S::kept > 0) p.store(state);
+      if (S::kept > 1) q.store(state + lanes<T>);
       const Sigma<T> sigma = S::at(value, p, q);
       sigma.value.store(s + v);
       V first[kMostFirsts];

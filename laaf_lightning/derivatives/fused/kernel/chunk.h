@@ -31,45 +31,63 @@ void load_points(const T* points, int64_t dimension, int64_t count, const Jets& 
   }
 }
 
-// A thread's work on one network.
+// Memory of the calling thread, not cleared and kept for the next call: fresh pages from the system at every call would
+// take a tenth of its time.
+template <typename T>
+T* scratch(int64_t size) {
+  thread_local Array<T> memory;
+  if (static_cast<int64_t>(memory.size()) < size) memory.resize(size);
+  return memory.data();
+}
+
+// A thread's work on one network; a thread does one at a time.
 template <typename T>
 class Chunk {
  public:
   // To go backwards, the arrays of all layers are kept while a chunk is worked on; else one array serves all.
   Chunk(const std::vector<Layer<T>>& layers, const Jets& jets, bool backwards)
       : layers_(layers), jets_(jets), backwards_(backwards), arrays_(backwards ? layers.size() : 1) {
-    int64_t widest = 0;
-    for (const auto& layer : layers) widest = std::max({widest, layer.inputs, layer.outputs});
     const int64_t stride = stride_of<T>(jets.count());
-    for (size_t l = 0; l < arrays_.size(); ++l) {
-      arrays_[l].input.resize((backwards ? layers[l].inputs : widest) * stride);
-      arrays_[l].z.resize((backwards ? layers[l].outputs : widest) * stride);
-      arrays_[l].state.resize((backwards ? layers[l].outputs : widest) * kMostKept * kPoints<T>);
+    int64_t widest = 0, size = 0;
+    for (const auto& layer : layers) widest = std::max({widest, layer.inputs, layer.outputs});
+    const auto take = [&](T*& array, int64_t length) {
+      array = memory_ == nullptr ? nullptr : memory_ + size;
+      size += length;
+    };
+    for (int pass = 0; pass < 2; ++pass) {  // first for the size, then for the places
+      size = 0;
+      for (size_t l = 0; l < arrays_.size(); ++l) {
+        take(arrays_[l].input, (backwards ? layers[l].inputs : widest) * stride);
+        take(arrays_[l].z, (backwards ? layers[l].outputs : widest) * stride);
+        take(arrays_[l].state, (backwards ? layers[l].outputs : widest) * kMostKept * kPoints<T>);
+      }
+      take(gradient_, widest * stride);
+      take(next_, widest * stride);
+      if (pass == 0) memory_ = scratch<T>(size);
     }
-    for (auto* gradient : {&gradient_, &next_}) gradient->resize(backwards ? widest * stride : 0);
   }
 
   // Returns the jets of the outputs, [output][jet][point]; to go backwards they are not needed, and null is returned.
   const T* forward(const T* points, int64_t dimension, int64_t count) {
-    load_points(points, dimension, count, jets_, of(0).input.data());
+    load_points(points, dimension, count, jets_, of(0).input);
     for (size_t l = 0; l < layers_.size(); ++l) {
       const auto& layer = layers_[l];
       if (layer.activation < 0 && backwards_) return nullptr;
-      auto& [input, z, state] = of(l);
+      const auto [input, z, state] = of(l);
       const T* bias = layer.bias.empty() ? nullptr : layer.bias.data();
-      product(layer.by_input.data(), layer.inputs, layer.outputs, bias, input.data(), z.data(), jets_.count());
+      product(layer.by_input.data(), layer.inputs, layer.outputs, bias, input, z, jets_.count());
       if (layer.activation < 0) break;
-      with_activation(layer.activation, [&, &z = z, &state = state](auto sigma) {
+      with_activation(layer.activation, [&, z = z, state = state](auto sigma) {
         with_jets(jets_, [&](const auto& jets) {
-          activate<decltype(sigma)>(z.data(), of(l + 1).input.data(), state.data(), layer.outputs, jets);
+          activate<decltype(sigma)>(z, of(l + 1).input, state, layer.outputs, jets);
         });
       });
     }
-    return of(layers_.size() - 1).z.data();
+    return of(layers_.size() - 1).z;
   }
 
   // The gradient by the jets of the outputs, to be written before `backward`.
-  T* output_gradient() { return gradient_.data(); }
+  T* output_gradient() { return gradient_; }
 
   // After `forward`: adds to the sums of every layer's weights and bias, by lane where `by_lane` says so.
   void backward(std::vector<Array<T>>& sums, const std::vector<bool>& by_lane) {
@@ -77,19 +95,19 @@ class Chunk {
       const auto& layer = layers_[l];
       T* weights = sums[l].data();
       outer_product(
-          gradient_.data(), layer.outputs, of(l).input.data(), layer.inputs, jets_.count(), weights, by_lane[l]);
+          gradient_, layer.outputs, of(l).input, layer.inputs, jets_.count(), weights, by_lane[l]);
       T* bias = weights + layer.outputs * layer.inputs * (by_lane[l] ? lanes<T> : 1);
-      if (!layer.bias.empty()) sum_points(gradient_.data(), layer.outputs, jets_.count(), bias, by_lane[l]);
+      if (!layer.bias.empty()) sum_points(gradient_, layer.outputs, jets_.count(), bias, by_lane[l]);
       if (l == 0) break;
       const T* none = nullptr;
       product(
-          layer.by_output.data(), layer.outputs, layer.inputs, none, gradient_.data(), next_.data(), jets_.count());
+          layer.by_output.data(), layer.outputs, layer.inputs, none, gradient_, next_, jets_.count());
       std::swap(gradient_, next_);
       const auto& before = of(l - 1);
       with_activation(layers_[l - 1].activation, [&](auto sigma) {
         with_jets(jets_, [&](const auto& jets) {
           activate_backward<decltype(sigma)>(
-              before.z.data(), before.state.data(), gradient_.data(), layer.inputs, jets);
+              before.z, before.state, gradient_, layer.inputs, jets);
         });
       });
     }
@@ -97,7 +115,7 @@ class Chunk {
 
  private:
   struct Arrays {
-    Array<T> input, z, state;  // what goes into a layer, Wx + b, and the p and q of σ
+    T *input, *z, *state;  // what goes into a layer, Wx + b, and the p and q of σ
   };
 
   Arrays& of(size_t l) { return arrays_[backwards_ ? l : 0]; }
@@ -106,7 +124,7 @@ class Chunk {
   const Jets& jets_;
   bool backwards_;
   std::vector<Arrays> arrays_;
-  Array<T> gradient_, next_;
+  T *memory_ = nullptr, *gradient_, *next_;
 };
 
 }  // namespace laaf

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from laaf_lightning.data import SVHNDataModule as SVHNDataModule
     from laaf_lightning.derivatives import Differentiable as Differentiable
     from laaf_lightning.derivatives import Field as Field
+    from laaf_lightning.derivatives import FusedField as FusedField
     from laaf_lightning.errors import ConfigurationError as ConfigurationError
     from laaf_lightning.metrics import RelativeL2Error as RelativeL2Error
     from laaf_lightning.models import MLP as MLP
@@ -106,7 +107,7 @@ _ROOMS = {
     "metrics": ("RelativeL2Error",),
     "models": ("LeNet", "MLP", "PreActResNet18"),
     "modules": ("AdaptiveModule", "BurgersPINN", "FunctionRegressor", "ImageClassifier", "PINN"),
-    "derivatives": ("Differentiable", "Field"),
+    "derivatives": ("Differentiable", "Field", "FusedField"),
     "optimizers": ("SelfScaledBroyden", "SequentialOptimizer"),
     "problems": (
         "PDE",

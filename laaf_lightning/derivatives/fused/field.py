@@ -142,12 +142,62 @@ class FusedField(Field):
     ) -> None:
         plan = orders if isinstance(orders, FusedPlan) else FusedPlan.of(network, orders)
         parameters = plan.parameters()
-        if (points.dtype, points.device) != (parameters[0].dtype, parameters[0].device):
-            raise ConfigurationError(
-                f"points are {points.dtype} on {points.device}, the network is {parameters[0].dtype} on "
-                f"{parameters[0].device}: the fused kernel needs both alike"
-            )
-        value, *derivatives = jets(points.detach(), parameters, plan.codes, plan.columns).unbind()
+        _check_alike(points, parameters[0])
+        self._take(jets(points.detach(), parameters, plan.codes, plan.columns), plan, coordinates, unknowns)
+
+    @classmethod
+    def of_networks(
+        cls,
+        networks: Sequence[nn.Module],
+        points: Tensor,
+        coordinates: Sequence[str],
+        orders: Iterable[Order] | Sequence[FusedPlan],
+        unknowns: Sequence[str] = ("u",),
+    ) -> list[FusedField]:
+        """Differentiate several networks of one shape in one call, as for many seeds that train together.
+
+        Args:
+            networks: K networks that differ in their parameters alone.
+            points: shape (N, d) for all, or (K, N, d) for points of each one's own.
+            coordinates: the d names of the columns.
+            orders: the derivatives that will be asked for, or a `FusedPlan` of each network.
+            unknowns: the C names of the outputs.
+
+        Returns:
+            K fields.
+
+        Raises:
+            ConfigurationError: as for one network, or if the networks differ in shape.
+
+        Example:
+            ``loss = sum(residual(u).square().mean() for u in FusedField.of_networks(networks, x, ["x", "t"], orders))``
+            trains each network as if it were alone.
+        """
+        given = list(orders)
+        plans = [order for order in given if isinstance(order, FusedPlan)]
+        if not plans:
+            wanted = [order for order in given if not isinstance(order, FusedPlan)]
+            plans = [FusedPlan.of(network, wanted) for network in networks]
+        parameters = [plan.parameters() for plan in plans]
+        shapes = [(plan.codes, plan.orders, [p.shape for p in own]) for plan, own in zip(plans, parameters, strict=True)]
+        for index, shape in enumerate(shapes):
+            if shape != shapes[0]:
+                raise ConfigurationError(
+                    f"network {index} has other layers, activations, slopes or derivatives than network 0: only networks "
+                    "of one shape are differentiated at once"
+                )
+        stacked = [torch.stack(group) for group in zip(*parameters, strict=True)]
+        _check_alike(points, stacked[0])
+        together = jets(points.detach(), stacked, plans[0].codes, plans[0].columns).unbind(1)
+        fields = []
+        for plan, own in zip(plans, together, strict=True):
+            field = cls.__new__(cls)
+            field._take(own, plan, coordinates, unknowns)
+            fields.append(field)
+        return fields
+
+    def _take(self, values: Tensor, plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]) -> None:
+        value, *derivatives = values.unbind()
         super().__init__(value.t(), coordinates, unknowns)
         self._jets = dict(zip(plan.orders[1:], derivatives, strict=True))
 
@@ -155,6 +205,14 @@ class FusedField(Field):
         if order not in self._jets:
             raise self._not_asked_for(order)
         return self._jets[order].t()
+
+
+def _check_alike(points: Tensor, parameter: Tensor) -> None:
+    if (points.dtype, points.device) != (parameter.dtype, parameter.device):
+        raise ConfigurationError(
+            f"points are {points.dtype} on {points.device}, the network is {parameter.dtype} on {parameter.device}: the "
+            "fused kernel needs both alike"
+        )
 
 
 def _why_not_alternating(stages: Sequence[Stage]) -> str | None:

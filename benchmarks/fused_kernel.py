@@ -3,7 +3,7 @@
     python benchmarks/fused_kernel.py limit      # FLOP/s beside a large matrix product's, over widths, dtypes, threads
     python benchmarks/fused_kernel.py points     # 1e3 … 1e6 points in one call
     python benchmarks/fused_kernel.py seeds      # k = 1 … 32 networks at once against one after the other
-    python benchmarks/fused_kernel.py accurate   # an iteration of burgers_accurate.yaml by the kernel and by Taylor mode
+    python benchmarks/fused_kernel.py accurate   # an evaluation of burgers_accurate.yaml beside Taylor mode's
 
 The network is the Burgers PINN's, 6 x 20 tanh with u, u_x, u_t and u_xx, unless said. Only the matrix products are
 counted as FLOP, once forwards and three times backwards (the pass backwards computes the network again); activations
@@ -15,13 +15,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from report import circumstances, print_json, spread, table
 from torch import Tensor
 
-from laaf_lightning import MLP, PINN, Burgers, CollocationDataModule
+from laaf_lightning import MLP, PINN, Burgers, CollocationBatch, CollocationDataModule
 from laaf_lightning.derivatives import FusedField, FusedPlan
 
 ORDERS = [(0,), (0, 0), (1,)]
@@ -71,7 +72,7 @@ def limit(rounds: int) -> dict[str, Any]:
             large = torch.randn(2048, 2048, dtype=dtype)
             for width in (10, 20, 50, 100, 200):
                 sides, flop = passes(width, 10_000, dtype)
-                times = alternate({**sides, "gemm": lambda large=large: large @ large}, rounds)
+                times = alternate({**sides, "gemm": partial(torch.mm, large, large)}, rounds)
                 rates = {
                     "forward": [flop / t / 1e6 for t in times["forward"]],
                     "backward": [3 * flop / t / 1e6 for t in times["backward"]],
@@ -97,7 +98,9 @@ def points(rounds: int) -> dict[str, Any]:
             times = alternate(sides, max(3, rounds * 10_000 // max(count, 10_000)))
             each = [1e6 * (f + b) / count for f, b in zip(times["forward"], times["backward"], strict=True)]
             result[f"{name}, {count}"] = times
-            rows.append([name, f"{count:,}", *(spread(times[key]) for key in ("forward", "backward")), spread(each, "{:.0f}")])
+            rows.append(
+                [name, f"{count:,}", *(spread(times[key]) for key in ("forward", "backward")), spread(each, "{:.0f}")]
+            )
     print(table(["dtype", "points", "forward, ms", "backward, ms", "ns a point"], rows))
     return result
 
@@ -136,6 +139,10 @@ def seeds(rounds: int) -> dict[str, Any]:
     return result
 
 
+def evaluate(pinn: PINN, batch: CollocationBatch) -> None:
+    torch.autograd.grad(pinn.loss(batch), list(pinn.parameters()))
+
+
 def accurate(rounds: int) -> dict[str, Any]:
     """Time what an iteration of the quasi-Newton method evaluates: the loss and its gradients, float64."""
     problem = Burgers(hard_conditions=True)
@@ -152,8 +159,7 @@ def accurate(rounds: int) -> dict[str, Any]:
         torch.manual_seed(0)
         settings: Any = {"engine": engine, "compile": compiled}
         pinn = PINN(problem, width=20, depth=4, scope="layer", n=1, **settings).double()
-        parameters = list(pinn.parameters())
-        sides[name] = lambda pinn=pinn, parameters=parameters: torch.autograd.grad(pinn.loss(batch), parameters)
+        sides[name] = partial(evaluate, pinn, batch)
     times = alternate(sides, 4 * rounds)
     ratios = {name: [t / k for t, k in zip(own, times["fused kernel"], strict=True)] for name, own in times.items()}
     rows = [[name, spread(own), spread(ratios[name])] for name, own in times.items()]

@@ -69,6 +69,15 @@ def test_the_equation_of_the_page_is_solved_by_a_standing_wave(wave: Any) -> Non
         torch.testing.assert_close(condition.operator(standing(at), None), condition.target(at), rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("kernel")
+def test_the_networks_of_the_page_train_each_on_its_own() -> None:
+    names: dict[str, Any] = {}
+    exec(blocks("python")[2], names)
+    assert names["losses"].shape == (8,)
+    assert names["losses"].isfinite().all()
+    assert len({loss.item() for loss in names["losses"]}) == 8
+
+
 def test_the_activation_of_the_page_passes_taylor_mode() -> None:
     namespace: dict[str, Any] = {"torch": torch}
     exec(blocks("python")[1], namespace)

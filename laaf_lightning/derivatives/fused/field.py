@@ -173,18 +173,20 @@ class FusedField(Field):
             ``loss = sum(residual(u).square().mean() for u in FusedField.of_networks(networks, x, ["x", "t"], orders))``
             trains each network as if it were alone.
         """
-        given = list(orders)
-        plans = [order for order in given if isinstance(order, FusedPlan)]
+        given: list[Order | FusedPlan] = list(orders)
+        plans = [each for each in given if isinstance(each, FusedPlan)]
         if not plans:
-            wanted = [order for order in given if not isinstance(order, FusedPlan)]
+            wanted = [each for each in given if not isinstance(each, FusedPlan)]
             plans = [FusedPlan.of(network, wanted) for network in networks]
         parameters = [plan.parameters() for plan in plans]
-        shapes = [(plan.codes, plan.orders, [p.shape for p in own]) for plan, own in zip(plans, parameters, strict=True)]
+        shapes = [
+            (plan.codes, plan.orders, [p.shape for p in own]) for plan, own in zip(plans, parameters, strict=True)
+        ]
         for index, shape in enumerate(shapes):
             if shape != shapes[0]:
                 raise ConfigurationError(
-                    f"network {index} has other layers, activations, slopes or derivatives than network 0: only networks "
-                    "of one shape are differentiated at once"
+                    f"network {index} has other layers, activations, slopes or derivatives than network 0: only "
+                    "networks of one shape are differentiated at once"
                 )
         stacked = [torch.stack(group) for group in zip(*parameters, strict=True)]
         _check_alike(points, stacked[0])
@@ -210,8 +212,8 @@ class FusedField(Field):
 def _check_alike(points: Tensor, parameter: Tensor) -> None:
     if (points.dtype, points.device) != (parameter.dtype, parameter.device):
         raise ConfigurationError(
-            f"points are {points.dtype} on {points.device}, the network is {parameter.dtype} on {parameter.device}: the "
-            "fused kernel needs both alike"
+            f"points are {points.dtype} on {points.device}, the network is {parameter.dtype} on {parameter.device}: "
+            "the fused kernel needs both alike"
         )
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: before torch starts its threads
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from laaf_lightning.derivatives import load_kernel, why_not_buildable
 from laaf_lightning.derivatives.fused.build import library_file
 

@@ -255,6 +255,22 @@ def test_the_operator_keeps_what_torch_asks_of_operators(orders: list[tuple[int,
     torch.library.opcheck(backward, (gradient, *arguments), test_utils=("test_schema", "test_faketensor"))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of torch 2.14's own code
+def test_generated_code_around_the_kernel_equals_eager() -> None:
+    network = randomised(MLP(2, 1, width=5, depth=2, scope="neuron", n=5))
+    plan = FusedPlan.of(network, [(0, 0)])
+
+    def loss(at: Tensor) -> Tensor:
+        u = FusedField(network, at, NAMES[:2], plan)
+        return (u * u.d("x") - u.d("x", "x")).square().sum()
+
+    expected = gradients(loss(points(2)), network)
+    found = gradients(torch.compile(loss, fullgraph=True)(points(2)), network)
+    torch.compiler.reset()
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("scope", ["layer", "neuron"])
 def test_a_plan_follows_the_parameters(scope: Scope) -> None:
     network = randomised(MLP(2, 1, width=4, depth=2, scope=scope, n=5))

@@ -88,13 +88,18 @@ def test_a_killed_build_stops_nobody_and_two_at_once_build_once_for_any_processo
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("kernel")
-@pytest.mark.parametrize("size", [0, 20_000])
+@pytest.mark.parametrize("size", [0, 50_000])  # the build's first file, and the compiler's
 def test_a_full_cache_folder_is_an_error_that_names_it_and_leaves_nothing(tmp_path: Path, size: int) -> None:
+    sources, cache = tmp_path / "sources", tmp_path / "cache"
+    sources.mkdir()
+    (sources / "large.cpp").write_text("char large[1000000] = {1};", encoding="utf-8")
     limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); "
-    output = python(limit + BUILD, tmp_path).communicate(timeout=300)[0]
-    assert f"KernelUnavailableError: the fused kernel cannot be built in {tmp_path / 'laaf_lightning'}" in output
+    limit += "from laaf_lightning.derivatives.fused import build; from pathlib import Path; "
+    limit += f"build._SOURCES = Path({str(sources)!r}); "
+    output = python(limit + BUILD, cache).communicate(timeout=300)[0]
+    assert f"KernelUnavailableError: the fused kernel cannot be built in {cache / 'laaf_lightning'}" in output
     assert "TORCH_EXTENSIONS_DIR" in output.splitlines()[-1]
-    assert [file.suffix for file in (tmp_path / "laaf_lightning").iterdir()] == [".lock"]
+    assert [file.suffix for file in (cache / "laaf_lightning").iterdir()] == [".lock"]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(

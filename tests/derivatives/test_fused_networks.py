@@ -65,3 +65,12 @@ def test_networks_of_another_shape_are_refused_by_their_number(other: MLP) -> No
     networks = [*networks_of(2), other.double()]
     with pytest.raises(ConfigurationError, match=r"network 2 has other layers, activations, slopes or derivatives"):
         FusedField.of_networks(networks, points(2), ["x", "t"], [(0,)], ["v", "w"])
+
+
+def test_plans_and_networks_that_do_not_pair_up_are_refused() -> None:
+    networks = networks_of(2)
+    plans = [FusedPlan.of(network, [(0,)]) for network in networks]
+    with pytest.raises(ConfigurationError, match="2 networks and 1 plans: give a plan for each, or orders"):
+        FusedField.of_networks(networks, points(2), ["x", "t"], plans[:1], ["v", "w"])
+    with pytest.raises(ConfigurationError, match="0 networks and 0 plans"):
+        FusedField.of_networks([], points(2), ["x", "t"], [(0,)], ["v", "w"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,12 +178,21 @@ def test_the_same_threads_give_the_same_bits_and_others_nearly_so() -> None:
     assert_same(found[0], found[3])
 
 
+def test_mixed_precision_leaves_the_kernel_in_float32() -> None:
+    model, points = small_pinn(engine="fused"), torch.rand(9, 2)
+    expected = model.residual(points)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model.residual(points)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_compiled_around_the_kernel_equals_eager() -> None:
-    problem = EQUATIONS["burgers hard"]
+@pytest.mark.parametrize("name", ["burgers hard", "inverse burgers", "two unknowns"])
+def test_traced_around_the_kernel_equals_eager(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
+    problem = EQUATIONS[name]
     batch = points_of(problem)
     expected = loss_and_gradients(pinn_of(problem, engine="fused"), batch)
-    compiled = pinn_of(problem, engine="fused", compile=True)
-    assert_same(loss_and_gradients(compiled, batch), expected)
+    assert_same(loss_and_gradients(pinn_of(problem, engine="fused", compile=True), batch), expected)
     torch.compiler.reset()

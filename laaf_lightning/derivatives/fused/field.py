@@ -178,6 +178,10 @@ class FusedField(Field):
         if not plans:
             wanted = [each for each in given if not isinstance(each, FusedPlan)]
             plans = [FusedPlan.of(network, wanted) for network in networks]
+        if len(plans) != len(networks) or not plans:
+            raise ConfigurationError(
+                f"{len(networks)} networks and {len(plans)} plans: give a plan for each, or orders"
+            )
         parameters = [plan.parameters() for plan in plans]
         shapes = [
             (plan.codes, plan.orders, [p.shape for p in own]) for plan, own in zip(plans, parameters, strict=True)

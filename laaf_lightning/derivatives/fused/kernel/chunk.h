@@ -3,8 +3,8 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "jets.h"
@@ -19,7 +19,7 @@ struct Layer {
   Array<T> bias;                        // empty for none
 };
 
-// The points of a chunk and their derivatives by themselves; lanes beyond the last point repeat zeros.
+// The points of a chunk and their derivatives by themselves; beyond the last point stand zeros.
 template <typename T>
 void load_points(const T* points, int64_t dimension, int64_t count, const Jets& jets, T* x) {
   for (int64_t i = 0; i < dimension; ++i, x += stride_of<T>(jets.count())) {
@@ -31,8 +31,7 @@ void load_points(const T* points, int64_t dimension, int64_t count, const Jets& 
   }
 }
 
-// Memory of the calling thread, not cleared and kept for the next call: fresh pages from the system at every call would
-// take a tenth of its time.
+// Memory of the calling thread, not cleared and kept for the next call, some hundred kB for a narrow network.
 template <typename T>
 T* scratch(int64_t size) {
   thread_local Array<T> memory;
@@ -69,17 +68,18 @@ class Chunk {
 
   // Returns the jets of the outputs, [output][jet][point]; to go backwards they are not needed, and null is returned.
   const T* forward(const T* points, int64_t dimension, int64_t count) {
+    used_ = used_of<T>(count);
     load_points(points, dimension, count, jets_, of(0).input);
     for (size_t l = 0; l < layers_.size(); ++l) {
       const auto& layer = layers_[l];
       if (layer.activation < 0 && backwards_) return nullptr;
       const auto [input, z, state] = of(l);
       const T* bias = layer.bias.empty() ? nullptr : layer.bias.data();
-      product(layer.by_input.data(), layer.inputs, layer.outputs, bias, input, z, jets_.count());
+      product(layer.by_input.data(), layer.inputs, layer.outputs, bias, input, z, jets_.count(), used_);
       if (layer.activation < 0) break;
       with_activation(layer.activation, [&, z = z, state = state](auto sigma) {
         with_jets(jets_, [&](const auto& jets) {
-          activate<decltype(sigma)>(z, of(l + 1).input, state, layer.outputs, jets);
+          activate<decltype(sigma)>(z, of(l + 1).input, state, layer.outputs, used_, jets);
         });
       });
     }
@@ -94,20 +94,17 @@ class Chunk {
     for (size_t l = layers_.size(); l-- > 0;) {
       const auto& layer = layers_[l];
       T* weights = sums[l].data();
-      outer_product(
-          gradient_, layer.outputs, of(l).input, layer.inputs, jets_.count(), weights, by_lane[l]);
+      outer_product(gradient_, layer.outputs, of(l).input, layer.inputs, jets_.count(), used_, weights, by_lane[l]);
       T* bias = weights + layer.outputs * layer.inputs * (by_lane[l] ? lanes<T> : 1);
-      if (!layer.bias.empty()) sum_points(gradient_, layer.outputs, jets_.count(), bias, by_lane[l]);
+      if (!layer.bias.empty()) sum_points(gradient_, layer.outputs, jets_.count(), used_, bias, by_lane[l]);
       if (l == 0) break;
       const T* none = nullptr;
-      product(
-          layer.by_output.data(), layer.outputs, layer.inputs, none, gradient_, next_, jets_.count());
+      product(layer.by_output.data(), layer.outputs, layer.inputs, none, gradient_, next_, jets_.count(), used_);
       std::swap(gradient_, next_);
       const auto& before = of(l - 1);
       with_activation(layers_[l - 1].activation, [&](auto sigma) {
         with_jets(jets_, [&](const auto& jets) {
-          activate_backward<decltype(sigma)>(
-              before.z, before.state, gradient_, layer.inputs, jets);
+          activate_backward<decltype(sigma)>(before.z, before.state, gradient_, layer.inputs, used_, jets);
         });
       });
     }
@@ -125,6 +122,7 @@ class Chunk {
   bool backwards_;
   std::vector<Arrays> arrays_;
   T *memory_ = nullptr, *gradient_, *next_;
+  int64_t used_ = 0;
 };
 
 }  // namespace laaf

@@ -1,8 +1,8 @@
 // u and its partial derivatives up to order 2 of an MLP at many points, and the gradients by its parameters.
 //
 // All layers of a chunk of points are computed while it is in the caches. Nothing is kept of it: the pass backwards
-// computes it again, which takes no longer than to write and read it. Chunks are dealt to the threads in fixed runs, and
-// sums are added in a fixed order, so that the same number of threads gives the same bits.
+// computes it again, which is as fast as to keep it in memory. Chunks are dealt to the threads in fixed runs, and sums
+// are added in a fixed order, so that the same number of threads gives the same bits.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -11,6 +11,7 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "network.h"
 
@@ -98,7 +99,9 @@ struct Sums {
   void write(T* to) const {
     for (size_t l = 0; l < values.size(); ++l) {
       const int64_t each = by_lane[l] ? lanes<T> : 1, size = static_cast<int64_t>(values[l].size()) / each;
-      for (int64_t k = 0; k < size; ++k) *to++ = each == 1 ? values[l][k] : total(Vectorized<T>::loadu(&values[l][k * each]));
+      for (int64_t k = 0; k < size; ++k) {
+        *to++ = each == 1 ? values[l][k] : total(Vectorized<T>::loadu(&values[l][k * each]));
+      }
     }
   }
 };

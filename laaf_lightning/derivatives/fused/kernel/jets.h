@@ -12,8 +12,8 @@ namespace laaf {
 constexpr int kMostFirsts = 3;
 constexpr int kMostSeconds = 6;
 
-// Which derivatives are carried: jet 0 is the value, then those of first order, then those of second order, each of which
-// belongs to two of first order, by their place among them.
+// Which derivatives are carried: jet 0 is the value, then those of first order, then those of second order, each of
+// which belongs to two of first order, by their place among them.
 struct Jets {
   int firsts = 0, seconds = 0;
   int columns[kMostFirsts];  // of the coordinates
@@ -49,11 +49,11 @@ void with_jets(const Jets& jets, const Do& apply) {
 
 // s = σ(z) and its derivatives by the coordinates, Faà di Bruno's formula to order 2; leaves p and q in `state`.
 template <typename S, typename T, typename AnyJets>
-void activate(const T* z, T* s, T* state, int64_t features, const AnyJets& jets) {
+void activate(const T* z, T* s, T* state, int64_t features, int64_t used, const AnyJets& jets) {
   using V = Vectorized<T>;
   const int64_t feature = stride_of<T>(jets.count());
   for (int64_t f = 0; f < features; ++f, z += feature, s += feature) {
-    for (int64_t v = 0; v < kPoints<T>; v += lanes<T>, state += S::kept * lanes<T>) {
+    for (int64_t v = 0; v < used; v += lanes<T>, state += S::kept * lanes<T>) {
       const V value = V::loadu(z + v);
       V p(T(0)), q(T(0));
       S::begin(value, p, q);
@@ -77,11 +77,11 @@ void activate(const T* z, T* s, T* state, int64_t features, const AnyJets& jets)
 
 // Turns the gradient by s into the gradient by z, in place.
 template <typename S, typename T, typename AnyJets>
-void activate_backward(const T* z, const T* state, T* g, int64_t features, const AnyJets& jets) {
+void activate_backward(const T* z, const T* state, T* g, int64_t features, int64_t used, const AnyJets& jets) {
   using V = Vectorized<T>;
   const int64_t feature = stride_of<T>(jets.count());
   for (int64_t f = 0; f < features; ++f, z += feature, g += feature) {
-    for (int64_t v = 0; v < kPoints<T>; v += lanes<T>, state += S::kept * lanes<T>) {
+    for (int64_t v = 0; v < used; v += lanes<T>, state += S::kept * lanes<T>) {
       const V p = S::kept > 0 ? V::loadu(state) : V(T(0)), q = S::kept > 1 ? V::loadu(state + lanes<T>) : V(T(0));
       const Sigma<T> sigma = S::at(V::loadu(z + v), p, q);
       V by_value = sigma.first * V::loadu(g + v);

@@ -5,7 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>
-#include <array>
+#include <utility>
 #include <vector>
 
 #include "chunk.h"
@@ -30,12 +30,13 @@ struct Arguments {
   size_t layers() const { return codes.size() / kLayerCodes; }
 };
 
-Jets jets_of(IntArrayRef orders) {
+inline Jets jets_of(IntArrayRef orders) {
   TORCH_CHECK(orders.size() % 2 == 0, "orders are pairs of columns, padded with -1");
   Jets jets;
   for (size_t k = 0; k < orders.size(); k += 2) {
     if (orders[k + 1] < 0) {
-      TORCH_CHECK(jets.seconds == 0 && jets.firsts < kMostFirsts, "up to ", kMostFirsts, " first derivatives come first");
+      TORCH_CHECK(
+          jets.seconds == 0 && jets.firsts < kMostFirsts, "first derivatives come first, up to ", kMostFirsts);
       jets.columns[jets.firsts++] = static_cast<int>(orders[k]);
       continue;
     }
@@ -50,7 +51,7 @@ Jets jets_of(IntArrayRef orders) {
   return jets;
 }
 
-Arguments checked(const Tensor& points, TensorList parameters, IntArrayRef codes, IntArrayRef orders) {
+inline Arguments checked(const Tensor& points, TensorList parameters, IntArrayRef codes, IntArrayRef orders) {
   TORCH_CHECK(!codes.empty() && codes.size() % kLayerCodes == 0, "three codes for each layer");
   Arguments call;
   call.codes = codes;
@@ -72,6 +73,7 @@ Arguments checked(const Tensor& points, TensorList parameters, IntArrayRef codes
   call.stacked = parameters[0].dim() == 3;
   call.networks = call.stacked ? parameters[0].size(0) : 1;
   call.points_stacked = points.dim() == 3;
+  TORCH_CHECK(call.networks > 0, "no networks");
   TORCH_CHECK(
       points.dim() == 2 || (call.stacked && points.dim() == 3 && points.size(0) == call.networks),
       "points of shape ", points.sizes(), " for ", call.networks, " network(s)");
@@ -85,7 +87,7 @@ struct Place {
   size_t weight, bias, slope;  // indices; 0 for a bias or slope that is not there, since index 0 is a weight
 };
 
-std::vector<Place> places(const Arguments& call) {
+inline std::vector<Place> places(const Arguments& call) {
   std::vector<Place> found;
   size_t next = 0;
   for (size_t l = 0; l < call.layers(); ++l) {

@@ -56,8 +56,15 @@ constexpr int kColumns = 2;
 #endif
 constexpr int kRows = 6;
 
-// apply(0) … apply(N − 1) one after the other, each index a constant: compilers then keep arrays of vectors in registers,
-// which they do not for loops.
+// The points of a chunk that are computed: those that are there, in whole blocks.
+template <typename T>
+int64_t used_of(int64_t count) {
+  constexpr int64_t block = kColumns * lanes<T>;
+  return (count + block - 1) / block * block;
+}
+
+// apply(0) … apply(N − 1) one after the other, each index a constant: compilers then keep arrays of vectors in
+// registers, which they do not for loops.
 template <typename Do, int... k>
 inline void unroll_over(const Do& apply, std::integer_sequence<int, k...>) {
   (apply(std::integral_constant<int, k>()), ...);
@@ -80,7 +87,8 @@ inline void in_blocks(int64_t count, int64_t largest, const Do& apply) {
 
 // R outputs of one block of points of one jet.
 template <typename T, int R>
-inline void product_block(const T* weight, int64_t stride, int64_t inputs, const T* bias, const T* x, T* y, int64_t feature) {
+inline void product_block(
+    const T* weight, int64_t stride, int64_t inputs, const T* bias, const T* x, T* y, int64_t feature) {
   using V = Vectorized<T>;
   V sum[R][kColumns];
   unroll<R>([&](auto r) {
@@ -100,12 +108,13 @@ inline void product_block(const T* weight, int64_t stride, int64_t inputs, const
   });
 }
 
-// y[o][j][p] = Σ_i weights[i][o]·x[i][j][p] + (bias[o] where j = 0)
+// y[o][j][p] = Σ_i weights[i][o]·x[i][j][p] + (bias[o] where j = 0), for the first `used` points
 template <typename T>
-void product(const T* weights, int64_t inputs, int64_t outputs, const T* bias, const T* x, T* y, int64_t jets) {
+void product(
+    const T* weights, int64_t inputs, int64_t outputs, const T* bias, const T* x, T* y, int64_t jets, int64_t used) {
   constexpr T zeros[kRows] = {};
   const int64_t feature = stride_of<T>(jets);
-  for (int64_t start = 0; start < jets * kPoints<T>; start += kColumns * lanes<T>) {
+  const auto columns = [&](int64_t start) {
     in_blocks(outputs, kRows, [&](int64_t o, int64_t rows) {
       const T* w = weights + o;
       const T* b = bias == nullptr || start >= kPoints<T> ? zeros : bias + o;
@@ -120,6 +129,9 @@ void product(const T* weights, int64_t inputs, int64_t outputs, const T* bias, c
         default: return product_block<T, 1>(w, outputs, inputs, b, from, to, feature);
       }
     });
+  };
+  for (int64_t j = 0; j < jets; ++j) {
+    for (int64_t p = 0; p < used; p += kColumns * lanes<T>) columns(j * kPoints<T> + p);
   }
 }
 
@@ -133,18 +145,21 @@ inline T total(const Vectorized<T>& vector) {
 }
 
 template <typename T, int R, int C>
-inline void outer_block(const T* g, const T* x, int64_t jets, T* sums, int64_t stride, bool vectors) {
+inline void outer_block(
+    const T* g, const T* x, int64_t jets, int64_t used, T* sums, int64_t stride, bool vectors) {
   using V = Vectorized<T>;
   const int64_t feature = stride_of<T>(jets);
   V sum[R][C];
   unroll<R>([&](auto r) { unroll<C>([&](auto c) { sum[r][c] = V(T(0)); }); });
-  for (int64_t m = 0; m < jets * kPoints<T>; m += lanes<T>) {
-    V right[C];
-    unroll<C>([&](auto c) { right[c] = V::loadu(x + c * feature + m); });
-    unroll<R>([&](auto r) {
-      const V left = V::loadu(g + r * feature + m);
-      unroll<C>([&](auto c) { sum[r][c] = at::vec::fmadd(left, right[c], sum[r][c]); });
-    });
+  for (int64_t j = 0; j < jets; ++j) {
+    for (int64_t m = j * kPoints<T>; m < j * kPoints<T> + used; m += lanes<T>) {
+      V right[C];
+      unroll<C>([&](auto c) { right[c] = V::loadu(x + c * feature + m); });
+      unroll<R>([&](auto r) {
+        const V left = V::loadu(g + r * feature + m);
+        unroll<C>([&](auto c) { sum[r][c] = at::vec::fmadd(left, right[c], sum[r][c]); });
+      });
+    }
   }
   unroll<R>([&](auto r) {
     unroll<C>([&](auto c) {
@@ -158,11 +173,11 @@ inline void outer_block(const T* g, const T* x, int64_t jets, T* sums, int64_t s
   });
 }
 
-// sums[o][i] += Σ_jp g[o][j][p]·x[i][j][p]; with `vectors` the sum over a vector's lanes is left for later, which is
-// faster where the sums stay in the cache.
+// sums[o][i] += Σ_jp g[o][j][p]·x[i][j][p] over the first `used` points; with `vectors` the sum over a vector's lanes is
+// left for later, which is faster where the sums stay in the cache.
 template <typename T>
 void outer_product(
-    const T* g, int64_t outputs, const T* x, int64_t inputs, int64_t jets, T* sums, bool vectors) {
+    const T* g, int64_t outputs, const T* x, int64_t inputs, int64_t jets, int64_t used, T* sums, bool vectors) {
   const int64_t feature = stride_of<T>(jets);
   const int64_t width = vectors ? lanes<T> : 1;
   in_blocks(outputs, kRows, [&](int64_t o, int64_t rows) {
@@ -170,7 +185,7 @@ void outer_product(
       const T *left = g + o * feature, *right = x + i * feature;
       T* to = sums + (o * inputs + i) * width;
 #define LAAF_OUTER(R, C) \
-  case (R) * 8 + (C): return outer_block<T, R, C>(left, right, jets, to, inputs, vectors);
+  case (R) * 8 + (C): return outer_block<T, R, C>(left, right, jets, used, to, inputs, vectors);
 #define LAAF_OUTERS(C) \
   LAAF_OUTER(1, C) LAAF_OUTER(2, C) LAAF_OUTER(3, C) LAAF_OUTER(4, C) LAAF_OUTER(5, C) LAAF_OUTER(6, C)
       switch (rows * 8 + columns) {
@@ -189,11 +204,11 @@ void outer_product(
 
 // sums[o] += Σ_p g[o][0][p]
 template <typename T>
-void sum_points(const T* g, int64_t outputs, int64_t jets, T* sums, bool vectors) {
+void sum_points(const T* g, int64_t outputs, int64_t jets, int64_t used, T* sums, bool vectors) {
   using V = Vectorized<T>;
   for (int64_t o = 0; o < outputs; ++o) {
     V sum(T(0));
-    for (int64_t v = 0; v < kVectors; ++v) sum = sum + V::loadu(g + o * stride_of<T>(jets) + v * lanes<T>);
+    for (int64_t p = 0; p < used; p += lanes<T>) sum = sum + V::loadu(g + o * stride_of<T>(jets) + p);
     if (vectors) {
       (V::loadu(sums + o * lanes<T>) + sum).store(sums + o * lanes<T>);
     } else {

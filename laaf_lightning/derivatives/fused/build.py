@@ -96,12 +96,15 @@ def load_kernel(say: Callable[[str], object] | None = None) -> None:
 def _build(library: Path, say: Callable[[str], object]) -> None:
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(library.with_suffix(".lock")):
+        with _lock(library.with_suffix(".lock")) as alone:
             if library.exists():  # built by another process in the meantime
                 return
+            prefix = f"building-{library.stem}-"
+            for left in library.parent.glob(f"{prefix}*") if alone else ():  # by a build that was killed
+                shutil.rmtree(left, ignore_errors=True)
             say(f"Building the fused kernel, once for this machine and torch; about {_SECONDS} s …")
             begin = time.perf_counter()
-            with tempfile.TemporaryDirectory(dir=library.parent, prefix="building-") as folder:
+            with tempfile.TemporaryDirectory(dir=library.parent, prefix=prefix) as folder:
                 _compile(Path(folder), library)
             say(f"Built the fused kernel in {time.perf_counter() - begin:.0f} s: {library}")
     except OSError as error:
@@ -204,11 +207,14 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    """Hold a lock that the system takes away from a process that dies."""
+def _lock(file: Path) -> Iterator[bool]:
+    """Hold a lock that the system takes away from a process that dies; tell whether the file system has such locks."""
     import fcntl  # noqa: PLC0415  # not on Windows
 
     with file.open("w") as held:
-        with contextlib.suppress(OSError):  # a file system without locks: then each process builds for itself
+        try:
             fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+        except OSError:  # then each process builds for itself
+            yield False
+        else:
+            yield True

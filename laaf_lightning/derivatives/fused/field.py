@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +96,12 @@ class FusedPlan:
                 codes += [_code_after(after), int(stage.affine.bias is not None), int(stage.slope is not None)]
         columns = tuple(column for order in needed[1:] for column in (*order, -1)[:2])
         return cls(tuple(layers), tuple(codes), needed, columns)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Unpickled in a process of its own, where nobody has loaded the kernel.
+        vars(self).update(state)
+        load_kernel()
+        prepare()
 
     def parameters(self) -> list[Tensor]:
         """Return what the kernel is given: of each layer the weight, the bias and the slope, as far as it has them.

@@ -182,7 +182,7 @@ def test_data_of_an_equal_problem_are_accepted() -> None:
         ({"weight_data": math.inf}, r"weight_data=inf must be finite and >= 0"),
         (
             {"engine": "autgrad"},
-            r"unknown engine 'autgrad': valid are auto, autograd, taylor; did you mean 'autograd'\?",
+            r"unknown engine 'autgrad': valid are auto, autograd, taylor, fused; did you mean 'autograd'\?",
         ),
         ({"chunk_size": 0}, r"chunk_size=0 must be >= 1, or None for all points at once"),
         ({"scope": "neurons"}, r"unknown scope 'neurons': .* did you mean 'neuron'\?"),

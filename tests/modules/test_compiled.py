@@ -105,7 +105,7 @@ def test_compiled_chunks_equal_eager(name: str, engine: Any, compilations: list[
 @pytest.mark.slow
 @generates_code
 @pytest.mark.parametrize(
-    ("name", "engine"), [("burgers", "taylor"), pytest.param("allen-cahn", "autograd", marks=traces_grad)]
+    ("name", "engine"), [("inverse burgers", "taylor"), pytest.param("allen-cahn", "autograd", marks=traces_grad)]
 )
 def test_generated_code_equals_eager_and_follows_the_parameters(name: str, engine: Any) -> None:
     problem = EQUATIONS[name]

@@ -62,7 +62,7 @@ def library_file() -> Path:
     """Return where the built kernel lies, or would.
 
     Returns:
-        A file in ``TORCH_EXTENSIONS_DIR`` or torch's own folder for extensions, named after all that it depends on.
+        A file in ``TORCH_EXTENSIONS_DIR`` or torch's own folder for extensions, named after sources, torch and flags.
     """
     return _cache_folder() / f"jets-{_fingerprint()}.so"
 

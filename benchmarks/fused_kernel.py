@@ -54,12 +54,13 @@ def passes(width: int, points: int, dtype: torch.dtype, depth: int = 6) -> tuple
     plan = FusedPlan.of(network, ORDERS)
     at = torch.rand(points, 2, dtype=dtype)
     parameters = [p.detach() for p in plan.parameters()]
-    gradient = torch.randn(JETS, 1, points, dtype=dtype)
+    gradients = [torch.randn(points, 1, dtype=dtype) for _ in range(JETS)]
+    settings = plan.codes, plan.columns, [JETS - 1]
     ops = torch.ops.laaf_lightning
     flop = 2.0 * JETS * points * (2 * width + (depth - 1) * width * width + width)
     return {
-        "forward": lambda: ops.jets(at, parameters, plan.codes, plan.columns),
-        "backward": lambda: ops.jets_backward(gradient, at, parameters, plan.codes, plan.columns),
+        "forward": lambda: ops.jets([at], parameters, *settings),
+        "backward": lambda: ops.jets_backward(gradients, [at], parameters, *settings),
     }, flop
 
 

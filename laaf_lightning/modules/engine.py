@@ -109,6 +109,28 @@ class Differentiator:
             return FusedField(network, points, coordinates, plan, unknowns)
         return TaylorField(network, points, coordinates, plan, unknowns)
 
+    @property
+    def at_once(self) -> bool:
+        """Whether the residual's field and the conditions' come of one call."""
+        return isinstance(self.plan, FusedPlan) and isinstance(self.condition_plan, FusedPlan)
+
+    def fields(self, network: nn.Module, points: Tensor, at: Tensor) -> tuple[Field, Field]:
+        """Return N and its derivatives for the residual and for the conditions.
+
+        Args:
+            network: N.
+            points: of the residual, shape (N, d).
+            at: of the conditions, shape (M, d).
+
+        Returns:
+            Two fields.
+        """
+        if isinstance(self.plan, FusedPlan) and isinstance(self.condition_plan, FusedPlan):
+            plans, names = [self.plan, self.condition_plan], (self.problem.coordinates, self.problem.unknowns)
+            u, u_at = FusedField.at_sets(network, [points, at], names[0], plans, names[1])
+            return u, u_at
+        return self.field(network, points), self.field(network, at, at_conditions=True)
+
     def __str__(self) -> str:
         names = ["u", *("u_" + "".join(self.problem.coordinates[i] for i in order) for order in sorted(self.orders))]
         why = f", since {self.reason}" if self.reason else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -17,7 +16,6 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.base import AdaptiveModule
-from laaf_lightning.modules.chunks import sum_in_chunks
 from laaf_lightning.modules.compiled import Compiled
 from laaf_lightning.modules.constant_pinn import constant_network_loss
 from laaf_lightning.modules.engine import (
@@ -32,6 +30,7 @@ from laaf_lightning.modules.known_factors import KnownFactorsCache
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.precision import warn_about_low_precision
 from laaf_lightning.modules.solution_figures import solution_figures
+from laaf_lightning.modules.squares import sums_of_squares
 from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
 
 
@@ -186,9 +185,26 @@ class PINN(AdaptiveModule):
         Returns:
             The field.
         """
-        known = known or self.known_factors(points)
         free = self.differentiator.field(self.network, points, at_conditions=at_conditions)
-        return free if known is None else ConstrainedField(free, known)
+        return self._constrained(free, known or self.known_factors(points))
+
+    def fields(
+        self, points: Tensor, at: Tensor, known: KnownFactors | None = None, known_at: KnownFactors | None = None
+    ) -> tuple[Field, Field]:
+        """Return u for the residual and u for the conditions, which the kernel computes in one call.
+
+        Args:
+            points: residual points, shape (N, d).
+            at: condition points, shape (M, d).
+            known: the factors of hard conditions at the points; None computes them.
+            known_at: likewise at the condition points.
+
+        Returns:
+            Two fields.
+        """
+        u, u_at = self.differentiator.fields(self.network, points, at)
+        known, known_at = known or self.known_factors(points), known_at or self.known_factors(at)
+        return self._constrained(u, known), self._constrained(u_at, known_at)
 
     def known_factors(self, points: Tensor) -> KnownFactors | None:
         """Return g and d of hard conditions with the derivatives that are needed, computed once for each point set.
@@ -215,9 +231,21 @@ class PINN(AdaptiveModule):
         Returns:
             Shape (N, E) for E equations, attached to the graph.
         """
+        return self.residual_of(self.field(points, known), points)
+
+    def residual_of(self, u: Field, points: Tensor) -> Tensor:
+        """Return the equation's residual of a field.
+
+        Args:
+            u: at the points, with the derivatives that the residual asks for.
+            points: shape (N, d).
+
+        Returns:
+            Shape (N, E) for E equations, attached to u's graph.
+        """
         # Not **self.coefficients, which torch.compile cannot trace before torch 2.7.
         coefficients = {name: self.coefficients[name] for name in self._coefficient_names}
-        return self.problem.residual(self.problem.columns(points), self.field(points, known), **coefficients)
+        return self.problem.residual(self.problem.columns(points), u, **coefficients)
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         """Return the terms of the loss without their weights.
@@ -230,19 +258,12 @@ class PINN(AdaptiveModule):
             conditions; each 0-dim.
         """
         _ = self.differentiator  # chosen anew if need be, which compiled code cannot do
-        points, values = batch.residual_points, batch.condition_values
-        squared_residual = sum_in_chunks(
-            lambda part, known: self._run(_squared_residual, self, part, known),
-            points,
-            self.known_factors(points),
-            self.chunk_size,
-            self.parameters(),
+        overridden = any(
+            getattr(getattr(self, name), "__func__", None) is not getattr(PINN, name) for name in ("residual", "field")
         )
-        if len(values) == 0:
-            return {"residual": squared_residual / len(points), "data": points.new_zeros(())}
-        at, known = batch.condition_points, self.known_factors(batch.condition_points)
-        squared_misfit = self._run(_squared_misfit, self, at, known, values, batch.condition_counts)
-        return {"residual": squared_residual / len(points), "data": squared_misfit / len(values)}
+        at_once = self._differentiator.at_once and not overridden
+        residual, misfit = sums_of_squares(self, batch, self._run, self.chunk_size, at_once=at_once)
+        return {"residual": residual / len(batch.residual_points), "data": misfit / max(1, len(batch.condition_values))}
 
     def loss(self, batch: CollocationBatch) -> Tensor:
         """Return W_F·MSE_F + W_u·MSE_u.
@@ -310,6 +331,10 @@ class PINN(AdaptiveModule):
         parameter = next(self.network.parameters())
         return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach())
 
+    @staticmethod
+    def _constrained(free: Field, known: KnownFactors | None) -> Field:
+        return free if known is None else ConstrainedField(free, known)
+
     def _choose_engine(self, *, builds: bool = False) -> None:
         orders = self._residual_orders, self.conditions.orders
         self._differentiator = choose_engine(
@@ -321,17 +346,3 @@ class PINN(AdaptiveModule):
         for name, true in self.problem.true_coefficients().items():
             error = (self.coefficients[name].detach() - true).abs() / (abs(true) or 1.0)
             self.log(f"{stage}/{name}_error", error, prog_bar=True, sync_dist=True)
-
-
-# Of module level, as `Compiled` needs them.
-
-
-def _squared_residual(pinn: PINN, points: Tensor, known: KnownFactors | None) -> Tensor:
-    return pinn.residual(points, known).square().sum()
-
-
-def _squared_misfit(
-    pinn: PINN, points: Tensor, known: KnownFactors | None, values: Tensor, counts: Mapping[str, int]
-) -> Tensor:
-    u = pinn.field(points, known, at_conditions=True)
-    return (pinn.conditions.values(u, counts) - values).square().sum()

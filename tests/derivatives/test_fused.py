@@ -248,9 +248,11 @@ def test_no_points_are_no_trouble() -> None:
 def test_the_operator_keeps_what_torch_asks_of_operators(orders: list[tuple[int, ...]]) -> None:
     plan = FusedPlan.of(MLP(2, 1, width=5, depth=2, scope="neuron", n=5), orders)
     parameters = [p.detach().requires_grad_() for p in plan.parameters()]
-    arguments = (points(2, 9).float(), parameters, plan.codes, plan.columns)
+    sets = [points(2, 9).float(), points(2, 4).float()]
+    count = len(plan.columns) // 2
+    arguments = (sets, parameters, plan.codes, plan.columns, [count, 0])
     torch.library.opcheck(torch.ops.laaf_lightning.jets.default, arguments)
-    gradient = torch.ones(1 + len(plan.columns) // 2, 1, 9)
+    gradient = [*(torch.ones(9, 1) for _ in range(1 + count)), torch.ones(4, 1)]
     backward = torch.ops.laaf_lightning.jets_backward.default
     torch.library.opcheck(backward, (gradient, *arguments), test_utils=("test_schema", "test_faketensor"))
 

@@ -117,10 +117,10 @@ def points_of(problem: PDE) -> CollocationBatch:
     return data.train_dataloader().batch
 
 
-def pinn_of(problem: PDE, **settings: Any) -> PINN:
+def pinn_of(problem: PDE, kind: type[PINN] = PINN, **settings: Any) -> PINN:
     """Make a small PINN in float64, whose slopes differ."""
     torch.manual_seed(0)
-    model = PINN(problem, **{"width": 5, "depth": 2, "scope": "neuron", "n": 2.0, **settings}).double()
+    model = kind(problem, **{"width": 5, "depth": 2, "scope": "neuron", "n": 2.0, **settings}).double()
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in model.network.parameters():

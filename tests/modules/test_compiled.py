@@ -20,6 +20,7 @@ from tests.modules.small import burgers_data, quiet_trainer, small_pinn
 # torch 2.14's inductor calls a function of its own by a deprecated name.
 generates_code = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 traces_grad = pytest.mark.skipif(not can_trace_grad(), reason="this torch cannot trace torch.autograd.grad")
+FUNCTIONS = {"taylor": 1, "autograd": 2}  # residual and misfit are one, or, where points are made leaves, two
 engines = pytest.mark.parametrize("engine", ["taylor", pytest.param("autograd", marks=traces_grad)])
 
 
@@ -127,7 +128,7 @@ def test_ten_models_in_one_process_all_stay_compiled(compilations: list[int]) ->
     for _ in range(steps):
         for model in models:
             model.loss(batch)
-    assert compilations == [steps] * 20  # residual and misfit of each
+    assert compilations == [steps] * 10
 
 
 @pytest.mark.slow
@@ -141,7 +142,7 @@ def test_training_compiles_once_and_ends_where_eager_training_does(engine: Any, 
     expected = fit(compile=False)
     assert compilations == []
     torch.testing.assert_close(fit(compile=True), expected, rtol=1e-9, atol=1e-10)
-    assert compilations == [4, 4]
+    assert compilations == [4] * FUNCTIONS[engine]
 
 
 @pytest.mark.slow
@@ -154,7 +155,7 @@ def test_a_copy_of_a_model_that_ran_compiles_and_trains_on_its_own(
     expected = loss_and_gradients(model, batch)
     twin = copied(model)
     assert_same(loss_and_gradients(twin, batch), expected)
-    assert compilations == [1] * 4
+    assert compilations == [1] * 2 * FUNCTIONS[engine]
     with torch.no_grad():
         for parameter in twin.parameters():
             parameter.mul_(1.5)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from laaf_lightning.derivatives import KernelUnavailableError, TaylorPlan
-from laaf_lightning.derivatives.fused import build
+from laaf_lightning.derivatives import Field, KernelUnavailableError, KnownFactors, TaylorPlan
+from laaf_lightning.derivatives.fused import build, field, operator
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.modules import engine as engines
@@ -41,6 +42,40 @@ def test_the_kernel_and_nested_autograd_give_the_same_loss_and_gradients(name: s
     assert isinstance(fused.differentiator.condition_plan, TaylorPlan) == (name in CONDITIONS_BEYOND)
     batch = points_of(problem)
     assert_same(loss_and_gradients(fused, batch), loss_and_gradients(pinn_of(problem, engine="autograd"), batch))
+
+
+def test_residual_and_conditions_are_one_call_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(points: list[Tensor], *arguments: Any) -> Any:
+        calls.append(len(points))
+        return operator.jets(points, *arguments)
+
+    monkeypatch.setattr(field, "jets", counted)
+    pinn_of(Burgers(), engine="fused").loss(points_of(Burgers()))
+    assert calls == [2]
+
+
+@pytest.mark.parametrize("overridden", ["residual", "field"])
+def test_a_residual_or_field_of_ones_own_takes_part(overridden: str) -> None:
+    class Doubled(PINN):
+        if overridden == "residual":
+
+            def residual(self, points: Tensor, known: KnownFactors | None = None) -> Tensor:
+                return 2 * super().residual(points, known)
+        else:
+
+            def field(self, points: Tensor, known: Any = None, *, at_conditions: bool = False) -> Field:
+                return super().field(points / 2, known, at_conditions=at_conditions)
+
+    batch = points_of(Burgers())
+    plain, fused, oracle = (
+        pinn_of(Burgers(), kind, engine=engine)
+        for kind, engine in ((PINN, "fused"), (Doubled, "fused"), (Doubled, "autograd"))
+    )
+    found = loss_and_gradients(fused, batch)
+    assert_same(found, loss_and_gradients(oracle, batch))
+    assert not torch.allclose(found["loss"], loss_and_gradients(plain, batch)["loss"])
 
 
 def test_an_order_beyond_the_kernel_is_an_error_that_says_why() -> None:

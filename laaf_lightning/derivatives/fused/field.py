@@ -150,7 +150,39 @@ class FusedField(Field):
         plan = orders if isinstance(orders, FusedPlan) else FusedPlan.of(network, orders)
         parameters = plan.parameters()
         _check_alike(points, parameters[0])
-        self._take(jets(points.detach(), parameters, plan.codes, plan.columns), plan, coordinates, unknowns)
+        (values,) = jets([points.detach()], parameters, plan.codes, [plan.columns])
+        self._take(values, plan, coordinates, unknowns)
+
+    @classmethod
+    def at_sets(
+        cls,
+        network: nn.Module,
+        points: Sequence[Tensor],
+        coordinates: Sequence[str],
+        plans: Sequence[FusedPlan],
+        unknowns: Sequence[str] = ("u",),
+    ) -> list[FusedField]:
+        """Differentiate one network at several sets of points in one call, each with derivatives of its own.
+
+        Args:
+            network: as for one set.
+            points: the sets, shape (N, d) each.
+            coordinates: the d names of the columns.
+            plans: of this network, one for each set.
+            unknowns: the C names of the outputs.
+
+        Returns:
+            A field for each set.
+
+        Raises:
+            ConfigurationError: as for one set.
+        """
+        parameters = plans[0].parameters()
+        for own in points:
+            _check_alike(own, parameters[0])
+        columns = [plan.columns for plan in plans]
+        sets = jets([own.detach() for own in points], parameters, plans[0].codes, columns)
+        return [cls._made(values, plan, coordinates, unknowns) for values, plan in zip(sets, plans, strict=True)]
 
     @classmethod
     def of_networks(
@@ -201,23 +233,28 @@ class FusedField(Field):
                 )
         stacked = [torch.stack(group) for group in zip(*parameters, strict=True)]
         _check_alike(points, stacked[0])
-        together = jets(points.detach(), stacked, plans[0].codes, plans[0].columns).unbind(1)
-        fields = []
-        for plan, own in zip(plans, together, strict=True):
-            field = cls.__new__(cls)
-            field._take(own, plan, coordinates, unknowns)
-            fields.append(field)
-        return fields
+        (values,) = jets([points.detach()], stacked, plans[0].codes, [plans[0].columns])
+        together = zip(*(value.unbind() for value in values), strict=True)
+        return [cls._made(own, plan, coordinates, unknowns) for own, plan in zip(together, plans, strict=True)]
 
-    def _take(self, values: Tensor, plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]) -> None:
-        value, *derivatives = values.unbind()
-        super().__init__(value.t(), coordinates, unknowns)
-        self._jets = dict(zip(plan.orders[1:], derivatives, strict=True))
+    @classmethod
+    def _made(
+        cls, values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]
+    ) -> FusedField:
+        field = cls.__new__(cls)
+        field._take(values, plan, coordinates, unknowns)
+        return field
+
+    def _take(
+        self, values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]
+    ) -> None:
+        super().__init__(values[0], coordinates, unknowns)
+        self._jets = dict(zip(plan.orders[1:], values[1:], strict=True))
 
     def _derivative(self, order: Order) -> Tensor:
         if order not in self._jets:
             raise self._not_asked_for(order)
-        return self._jets[order].t()
+        return self._jets[order]
 
 
 def _check_alike(points: Tensor, parameter: Tensor) -> None:

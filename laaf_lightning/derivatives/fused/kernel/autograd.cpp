@@ -5,7 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace laaf {
@@ -17,29 +17,33 @@ using at::TensorList;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+// What a call is told beside its tensors.
+struct Settings {
+  std::vector<int64_t> codes, orders, derivatives;
+};
+
 // Through torch's dispatcher, so that torch.compile sees the calls.
-Tensor call_jets(const Tensor& points, TensorList parameters, IntArrayRef codes, IntArrayRef orders) {
-  using Signature = Tensor(const Tensor&, TensorList, IntArrayRef, IntArrayRef);
+std::vector<Tensor> call_jets(TensorList points, TensorList parameters, const Settings& settings) {
+  using Signature = std::vector<Tensor>(TensorList, TensorList, IntArrayRef, IntArrayRef, IntArrayRef);
   static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("laaf_lightning::jets", "").typed<Signature>();
   at::AutoDispatchBelowADInplaceOrView guard;
-  return op.call(points, parameters, codes, orders);
+  return op.call(points, parameters, settings.codes, settings.orders, settings.derivatives);
 }
 
 std::vector<Tensor> call_backward(
-    const Tensor& gradient, const Tensor& points, TensorList parameters, IntArrayRef codes, IntArrayRef orders) {
-  using Signature = std::vector<Tensor>(const Tensor&, const Tensor&, TensorList, IntArrayRef, IntArrayRef);
+    TensorList gradients, TensorList points, TensorList parameters, const Settings& settings) {
+  using Signature = std::vector<Tensor>(TensorList, TensorList, TensorList, IntArrayRef, IntArrayRef, IntArrayRef);
   static const auto op =
       c10::Dispatcher::singleton().findSchemaOrThrow("laaf_lightning::jets_backward", "").typed<Signature>();
   at::AutoDispatchBelowADInplaceOrView guard;
-  return op.call(gradient, points, parameters, codes, orders);
+  return op.call(gradients, points, parameters, settings.codes, settings.orders, settings.derivatives);
 }
 
 // The gradients by the parameters, which have none of their own.
 struct GradientsFunction : torch::autograd::Function<GradientsFunction> {
   static variable_list forward(
-      AutogradContext*, const Tensor& gradient, const Tensor& points, TensorList parameters,
-      const std::vector<int64_t>& codes, const std::vector<int64_t>& orders) {
-    return call_backward(gradient, points, parameters, codes, orders);
+      AutogradContext*, TensorList gradients, TensorList points, TensorList parameters, const Settings& settings) {
+    return call_backward(gradients, points, parameters, settings);
   }
   static variable_list backward(AutogradContext*, const variable_list&) {
     TORCH_CHECK(
@@ -48,35 +52,40 @@ struct GradientsFunction : torch::autograd::Function<GradientsFunction> {
 };
 
 struct JetsFunction : torch::autograd::Function<JetsFunction> {
-  static Tensor forward(
-      AutogradContext* context, const Tensor& points, TensorList parameters, const std::vector<int64_t>& codes,
-      const std::vector<int64_t>& orders) {
-    variable_list saved{points};
+  static variable_list forward(
+      AutogradContext* context, TensorList points, TensorList parameters, const Settings& settings) {
+    variable_list saved(points.begin(), points.end());
     saved.insert(saved.end(), parameters.begin(), parameters.end());
-    context->save_for_backward(saved);
-    context->saved_data["codes"] = codes;
-    context->saved_data["orders"] = orders;
-    return call_jets(points, parameters, codes, orders);
+    context->save_for_backward(std::move(saved));
+    context->saved_data["codes"] = settings.codes;
+    context->saved_data["orders"] = settings.orders;
+    context->saved_data["derivatives"] = settings.derivatives;
+    return call_jets(points, parameters, settings);
   }
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    auto& data = context->saved_data;
+    const Settings settings{
+        data["codes"].toIntVector(), data["orders"].toIntVector(), data["derivatives"].toIntVector()};
     const variable_list saved = context->get_saved_variables();
-    const variable_list parameters(saved.begin() + 1, saved.end());
-    variable_list found = GradientsFunction::apply(
-        gradients[0], saved[0], TensorList(parameters), context->saved_data["codes"].toIntVector(),
-        context->saved_data["orders"].toIntVector());
-    found.insert(found.begin(), Tensor());            // none by the points,
-    found.insert(found.end(), {Tensor(), Tensor()});  // codes and orders
+    const TensorList all(saved);
+    const size_t sets = settings.derivatives.size();
+    variable_list found = GradientsFunction::apply(TensorList(gradients), all.slice(0, sets), all.slice(sets), settings);
+    found.insert(found.begin(), sets, Tensor());  // none by the points,
+    found.emplace_back();                         // none by the settings
     return found;
   }
 };
 
-Tensor jets(const Tensor& points, TensorList parameters, IntArrayRef codes, IntArrayRef orders) {
-  return JetsFunction::apply(points, parameters, codes.vec(), orders.vec());
+std::vector<Tensor> jets(
+    TensorList points, TensorList parameters, IntArrayRef codes, IntArrayRef orders, IntArrayRef derivatives) {
+  return JetsFunction::apply(points, parameters, Settings{codes.vec(), orders.vec(), derivatives.vec()});
 }
 
 std::vector<Tensor> jets_backward(
-    const Tensor& gradient, const Tensor& points, TensorList parameters, IntArrayRef codes, IntArrayRef orders) {
-  return GradientsFunction::apply(gradient, points, parameters, codes.vec(), orders.vec());
+    TensorList gradients, TensorList points, TensorList parameters, IntArrayRef codes, IntArrayRef orders,
+    IntArrayRef derivatives) {
+  const Settings settings{codes.vec(), orders.vec(), derivatives.vec()};
+  return GradientsFunction::apply(gradients, points, parameters, settings);
 }
 
 TORCH_LIBRARY_IMPL(laaf_lightning, Autograd, library) {

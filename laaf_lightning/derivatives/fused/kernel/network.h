@@ -18,20 +18,25 @@ using at::TensorList;
 
 constexpr int64_t kLayerCodes = 3;  // of a layer: its activation, has it a bias, has it a slope
 
+// Points (N, d), or (K, N, d) with each network's own, and the derivatives that are wanted there.
+struct PointSet {
+  Tensor points;
+  Jets jets;
+  int64_t count;
+};
+
 // The tensors of one call, checked. A leading axis of the parameters holds several networks.
 struct Arguments {
-  Tensor points;
+  std::vector<PointSet> sets;
   std::vector<Tensor> parameters;
   IntArrayRef codes;
-  Jets jets;
-  bool stacked, points_stacked;
-  int64_t networks, count, dimension;
+  bool stacked;
+  int64_t networks, dimension;
 
   size_t layers() const { return codes.size() / kLayerCodes; }
 };
 
 inline Jets jets_of(IntArrayRef orders) {
-  TORCH_CHECK(orders.size() % 2 == 0, "orders are pairs of columns, padded with -1");
   Jets jets;
   for (size_t k = 0; k < orders.size(); k += 2) {
     if (orders[k + 1] < 0) {
@@ -51,12 +56,12 @@ inline Jets jets_of(IntArrayRef orders) {
   return jets;
 }
 
-inline Arguments checked(const Tensor& points, TensorList parameters, IntArrayRef codes, IntArrayRef orders) {
+inline Arguments checked(
+    TensorList points, TensorList parameters, IntArrayRef codes, IntArrayRef orders, IntArrayRef derivatives) {
   TORCH_CHECK(!codes.empty() && codes.size() % kLayerCodes == 0, "three codes for each layer");
+  TORCH_CHECK(!points.empty() && points.size() == derivatives.size(), "one number of derivatives for each point set");
   Arguments call;
   call.codes = codes;
-  call.jets = jets_of(orders);
-  call.points = points.contiguous();
   size_t expected = 0;
   for (size_t l = 0; l < codes.size(); l += kLayerCodes) {
     TORCH_CHECK(codes[l] < kActivations, "unknown activation ", codes[l]);
@@ -66,19 +71,29 @@ inline Arguments checked(const Tensor& points, TensorList parameters, IntArrayRe
   TORCH_CHECK(parameters.size() == expected, parameters.size(), " parameters where ", expected, " belong");
   for (const Tensor& parameter : parameters) {
     TORCH_CHECK(
-        parameter.scalar_type() == points.scalar_type() && parameter.device().is_cpu(), "parameters are ",
-        parameter.scalar_type(), " on ", parameter.device(), ", points are ", points.scalar_type(), " on the CPU");
+        parameter.scalar_type() == points[0].scalar_type() && parameter.device().is_cpu(), "parameters are ",
+        parameter.scalar_type(), " on ", parameter.device(), ", points are ", points[0].scalar_type(), " on the CPU");
     call.parameters.push_back(parameter.contiguous());
   }
   call.stacked = parameters[0].dim() == 3;
   call.networks = call.stacked ? parameters[0].size(0) : 1;
-  call.points_stacked = points.dim() == 3;
   TORCH_CHECK(call.networks > 0, "no networks");
-  TORCH_CHECK(
-      points.dim() == 2 || (call.stacked && points.dim() == 3 && points.size(0) == call.networks),
-      "points of shape ", points.sizes(), " for ", call.networks, " network(s)");
-  call.count = points.size(-2);
-  call.dimension = points.size(-1);
+  call.dimension = points[0].size(-1);
+  size_t next = 0;
+  for (size_t s = 0; s < points.size(); ++s) {
+    const Tensor& own = points[s];
+    TORCH_CHECK(
+        own.dim() == 2 || (call.stacked && own.dim() == 3 && own.size(0) == call.networks), "points of shape ",
+        own.sizes(), " for ", call.networks, " network(s)");
+    TORCH_CHECK(
+        own.size(-1) == call.dimension && own.scalar_type() == points[0].scalar_type(), "point sets of ",
+        own.size(-1), " and ", call.dimension, " coordinates, ", own.scalar_type(), " and ", points[0].scalar_type());
+    const size_t length = 2 * static_cast<size_t>(derivatives[s]);
+    TORCH_CHECK(next + length <= orders.size(), orders.size() / 2, " derivatives, fewer than the point sets have");
+    call.sets.push_back({own.contiguous(), jets_of(orders.slice(next, length)), own.size(-2)});
+    next += length;
+  }
+  TORCH_CHECK(next == orders.size(), orders.size() / 2, " derivatives, more than the point sets have");
   return call;
 }
 

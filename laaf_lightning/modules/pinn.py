@@ -18,9 +18,9 @@ from laaf_lightning.models import MLP
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.compiled import Compiled
 from laaf_lightning.modules.constant_pinn import constant_network_loss
+from laaf_lightning.modules.differentiator import Differentiator
 from laaf_lightning.modules.engine import (
     LONG_RUN,
-    Differentiator,
     Engine,
     check_engine,
     choose_engine,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -66,6 +66,23 @@ class KnownFactors:
 
         return cls(needed, table(offset), table(factor), tuple(map(splittings, needed)))
 
+    @property
+    def tables(self) -> tuple[Tensor, ...]:
+        """All tensors, g's and then d's."""
+        return (*self.offset, *self.factor)
+
+    def of_tables(self, tables: Sequence[Tensor]) -> KnownFactors:
+        """Return the same derivatives of other factors, or at other points.
+
+        Args:
+            tables: as `tables` has them.
+
+        Returns:
+            The tables with their orders.
+        """
+        of_offset = len(self.offset)
+        return replace(self, offset=tuple(tables[:of_offset]), factor=tuple(tables[of_offset:]))
+
     def rows(self, start: int, stop: int) -> KnownFactors:
         """Return the tables at some of the points.
 
@@ -76,8 +93,7 @@ class KnownFactors:
         Returns:
             The tables at stop − start points.
         """
-        offset, factor = (tuple(part[start:stop] for part in table) for table in (self.offset, self.factor))
-        return KnownFactors(self.orders, offset, factor, self.splittings)
+        return self.of_tables([table[start:stop] for table in self.tables])
 
 
 class ConstrainedField(Field):

@@ -18,6 +18,7 @@ from laaf_lightning.models import MLP
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.compiled import Compiled
 from laaf_lightning.modules.constant_pinn import constant_network_loss
+from laaf_lightning.modules.cuda_graphs import CudaGraphs
 from laaf_lightning.modules.differentiator import Differentiator
 from laaf_lightning.modules.engine import (
     LONG_RUN,
@@ -61,6 +62,9 @@ class PINN(AdaptiveModule):
             first of them that serves; it takes the kernel where it is built already or the run is longer than 5000
             steps.
         compile: whether the residual and the misfit run through ``torch.compile``.
+        cuda_graphs: whether, on a GPU, the loss's terms and their gradients are recorded once as a CUDA graph and then
+            replayed: a step of a small network is otherwise spent on launching kernels. The residual must be the same
+            work at every step, and must not read values back from the GPU. Elsewhere it does nothing.
         chunk_size: most residual points at a time, ≥ 1, which bounds the memory: a chunk's gradients are taken as
             soon as its residual is there. None takes all at once.
         allow_piecewise: whether an activation may have derivatives that vanish almost everywhere at an order that the
@@ -102,6 +106,7 @@ class PINN(AdaptiveModule):
         weight_data: float = 1.0,
         engine: Engine = "auto",
         compile: bool = False,
+        cuda_graphs: bool = False,
         chunk_size: int | None = None,
         allow_piecewise: bool = False,
     ) -> None:
@@ -121,7 +126,8 @@ class PINN(AdaptiveModule):
         self.problem = problem
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
-        self.weight_residual, self.weight_data, self.chunk_size = weight_residual, weight_data, chunk_size
+        self.weight_residual, self.weight_data = weight_residual, weight_data
+        self.chunk_size, self.cuda_graphs = chunk_size, cuda_graphs
         guesses = problem.coefficients().items()
         self.coefficients = nn.ParameterDict(
             {name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses}
@@ -262,7 +268,9 @@ class PINN(AdaptiveModule):
             getattr(getattr(self, name), "__func__", None) is not getattr(PINN, name) for name in ("residual", "field")
         )
         at_once = self._differentiator.at_once and not overridden
-        residual, misfit = sums_of_squares(self, batch, self._run, self.chunk_size, at_once=at_once)
+        recorded = self.cuda_graphs and batch.residual_points.is_cuda and torch.is_grad_enabled()
+        graphs = self._graphs if recorded and any(parameter.requires_grad for parameter in self.parameters()) else None
+        residual, misfit = sums_of_squares(self, batch, self._run, self.chunk_size, at_once=at_once, graphs=graphs)
         return {"residual": residual / len(batch.residual_points), "data": misfit / max(1, len(batch.condition_values))}
 
     def loss(self, batch: CollocationBatch) -> Tensor:
@@ -310,8 +318,10 @@ class PINN(AdaptiveModule):
         """Build the kernel for a long run; say how derivatives are computed; warn about low precision."""
         if self.differentiator.hint and self.trainer.estimated_stepping_batches > LONG_RUN:
             self._choose_engine(builds=True)
-        hint = f" {self.differentiator.hint}." if self.differentiator.hint else ""
-        rank_zero_info(f"PINN: {self.differentiator}{', compiled' if self._run.enabled else ''}.{hint}")
+        on_gpu = self.device.type == "cuda"
+        how = (", compiled" if self._run.enabled else "") + (", as a CUDA graph" if on_gpu and self.cuda_graphs else "")
+        hint = "--model.cuda_graphs true is faster" if on_gpu and not self.cuda_graphs else self.differentiator.hint
+        rank_zero_info(f"PINN: {self.differentiator}{how}.{f' {hint}.' if hint else ''}")
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
 
     def on_validation_epoch_end(self) -> None:
@@ -340,6 +350,7 @@ class PINN(AdaptiveModule):
         self._differentiator = choose_engine(
             self._engine, self.network, self.problem, *orders, builds=builds, say=rank_zero_info
         )
+        self._graphs = CudaGraphs()
         self._run = Compiled(enabled=self._compile, differentiates=self._differentiator.name == "autograd")
 
     def _log_coefficient_errors(self, stage: str) -> None:

@@ -11,13 +11,20 @@ from laaf_lightning.data import CollocationBatch
 from laaf_lightning.derivatives import Field, KnownFactors
 from laaf_lightning.modules.chunks import sum_in_chunks
 from laaf_lightning.modules.compiled import Compiled
+from laaf_lightning.modules.cuda_graphs import CudaGraphs
 
 if TYPE_CHECKING:
     from laaf_lightning.modules.pinn import PINN
 
 
 def sums_of_squares(
-    pinn: PINN, batch: CollocationBatch, run: Compiled, chunk_size: int | None, *, at_once: bool
+    pinn: PINN,
+    batch: CollocationBatch,
+    run: Compiled,
+    chunk_size: int | None,
+    *,
+    at_once: bool,
+    graphs: CudaGraphs | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return Σ|F|² over the residual points and Σ|u − û|² over the conditions.
 
@@ -27,10 +34,13 @@ def sums_of_squares(
         run: calls functions, compiled or not.
         chunk_size: most residual points at a time; None for all.
         at_once: whether `PINN.fields` may stand for `PINN.residual`'s own field and the conditions'.
+        graphs: records both sums and their gradients on the GPU; None computes them anew.
 
     Returns:
         Two tensors, 0-dim; the second is 0 without conditions.
     """
+    if graphs is not None:
+        return _recorded(pinn, batch, run, chunk_size, graphs)
     points, at, values, counts = batch
     known = pinn.known_factors(points)
     whole = chunk_size is None or chunk_size >= len(points)
@@ -43,6 +53,27 @@ def sums_of_squares(
         squares: tuple[Tensor, Tensor] = run(both, pinn, points, known, at, known_at, values, counts)
         return squares
     return _in_chunks(pinn, points, known, run, chunk_size), run(_misfit, pinn, at, known_at, values, counts)
+
+
+def _recorded(
+    pinn: PINN, batch: CollocationBatch, run: Compiled, chunk_size: int | None, graphs: CudaGraphs
+) -> tuple[Tensor, Tensor]:
+    points, at, values, counts = batch
+    known, known_at = pinn.known_factors(points), pinn.known_factors(at) if len(values) else None
+
+    def terms(points: Tensor, at: Tensor, values: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
+        inside = known if known is None else known.of_tables(tables[: len(known.tables)])
+        residual = _in_chunks(pinn, points, inside, run, chunk_size)
+        if len(values) == 0:
+            return (residual,)
+        conditions = known_at if known_at is None else known_at.of_tables(tables[-len(known_at.tables) :])
+        # Two functions, since compiled ones cannot give the gradients of one term alone without computing both.
+        return residual, run(_misfit, pinn, at, conditions, values, counts)
+
+    tables = [table for factors in (known, known_at) if factors is not None for table in factors.tables]
+    trained = [parameter for parameter in pinn.parameters() if parameter.requires_grad]
+    found = graphs(terms, [points, at, values, *tables], trained, (pinn.training, *counts.items()))
+    return found[0], found[1] if len(values) else points.new_zeros(())
 
 
 def _in_chunks(pinn: PINN, points: Tensor, known: KnownFactors | None, run: Compiled, size: int | None) -> Tensor:

@@ -4,13 +4,14 @@
     python benchmarks/burgers_step.py --quick
     python benchmarks/burgers_step.py --dtype float64
     python benchmarks/burgers_step.py --grow points       # 1e3 … 1e6 points; also: width, depth, threads
+    python benchmarks/burgers_step.py --device cuda       # on a GPU, with the sides that run there
     pip install deepxde pina-mathlab jax optax            # the peers; without them their rows are left out
 
 All sides have the same points, initial weights, optimiser and loss, which is checked before anything is timed. "bare"
 is loss, backward and optimiser step; "loop" is each library's own training loop: a Lightning Trainer with TensorBoard
 and logging every 50 steps, PINA's Trainer, DeepXDE's `Model.train`; JAX has none, and a plain loop stands there. Rounds
-alternate between the sides; a round's figure is the median step, in loops the mean step. The first step of compiled
-sides, in which they compile, is reported apart.
+alternate between the sides; a round's figure is the median step, in loops and on a GPU the mean step, which is waited
+for at the end of the round alone. The first step of compiled sides, in which they compile, is reported apart.
 """
 
 from __future__ import annotations
@@ -38,8 +39,6 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from report import circumstances, print_json, spread, table
 
 from laaf_lightning import MLP, PINN, Burgers, CollocationBatch, CollocationDataModule
-from laaf_lightning.activations import Scope
-from laaf_lightning.modules.engine import Engine
 
 ADAM: dict[str, Any] = {"lr": 8e-4, "fused": True}  # torch's, as one function for all parameters: 0.1 ms, not 0.4
 PEERS: dict[str, tuple[str, Any]] = {
@@ -47,13 +46,19 @@ PEERS: dict[str, tuple[str, Any]] = {
     "PINA": ("pina-mathlab", PINA),
     "JAX": ("jax", JAX),
 }
-OURS: dict[str, tuple[Engine, bool]] = {
-    "nested autograd": ("autograd", False),
-    "nested autograd, compiled": ("autograd", True),
-    "Taylor mode": ("taylor", False),
-    "Taylor mode, compiled": ("taylor", True),
-    "fused kernel": ("fused", False),
-    "fused kernel, compiled": ("fused", True),
+OURS: dict[str, dict[str, Any]] = {
+    "nested autograd": {"engine": "autograd"},
+    "nested autograd, compiled": {"engine": "autograd", "compile": True},
+    "Taylor mode": {"engine": "taylor"},
+    "Taylor mode, compiled": {"engine": "taylor", "compile": True},
+}
+ON_CPU: dict[str, dict[str, Any]] = {
+    "fused kernel": {"engine": "fused"},
+    "fused kernel, compiled": {"engine": "fused", "compile": True},
+}
+ON_GPU: dict[str, dict[str, Any]] = {
+    "Taylor mode, CUDA graph": {"engine": "taylor", "cuda_graphs": True},
+    "Taylor mode, compiled, CUDA graph": {"engine": "taylor", "compile": True, "cuda_graphs": True},
 }
 GROWTH = {
     "points": [1000, 10_000, 100_000, 1_000_000],
@@ -73,35 +78,37 @@ class Laaf:
         data: CollocationDataModule,
         batch: CollocationBatch,
         model: MLP,
-        engine: Engine,
-        compiled: bool,
-        scope: Scope,
+        device: str,
+        **settings: Any,
     ) -> None:
-        self._data, self._batch = data, batch
+        points, at, values = (part.to(device) for part in batch[:3])
+        self._data, self._batch = data, CollocationBatch(points, at, values, batch.condition_counts)
+        self._device = device
         linears: list[Any] = list(model.linears)
         self._pinn = PINN(
             data.problem,
             width=linears[0].out_features,
             depth=len(linears) - 1,
-            scope=scope,
             n=10,
             optimizer=lambda groups: torch.optim.Adam(groups, **ADAM),
-            engine=engine,
-            compile=compiled,
-            chunk_size=CHUNK if data.num_residual > PEERS_UP_TO else None,
-        ).to(batch.residual_points.dtype)
+            chunk_size=CHUNK if data.num_residual > PEERS_UP_TO and device == "cpu" else None,
+            **settings,
+        ).to(device, points.dtype)
         self._pinn.network.load_state_dict(model.state_dict(), strict=False)
         self._adam = torch.optim.Adam(self._pinn.parameters(), **ADAM)
 
-    def step(self) -> float | None:
+    def step(self) -> None:
         self._adam.zero_grad()
         loss = self._pinn.loss(self._batch)
         loss.backward()
         self._adam.step()
-        return float(loss)
+
+    def wait(self) -> None:
+        if self._device == "cuda":
+            torch.cuda.synchronize()
 
     def first_loss(self) -> float:
-        return float(self._pinn.loss(self._batch))
+        return self._pinn.loss(self._batch).item()
 
     def loop(self, steps: int) -> list[float]:
         clock = StepClock()
@@ -109,7 +116,8 @@ class Laaf:
             trainer = Trainer(
                 max_steps=steps,
                 max_epochs=-1,
-                accelerator="cpu",
+                accelerator="gpu" if self._device == "cuda" else "cpu",
+                devices=1,
                 logger=TensorBoardLogger(folder),
                 callbacks=[clock],
                 enable_progress_bar=False,
@@ -120,7 +128,9 @@ class Laaf:
         return clock.times
 
 
-def jobs(points: int, width: int, depth: int, names: list[str], dtype: torch.dtype = torch.float32) -> dict[str, Job]:
+def jobs(
+    points: int, width: int, depth: int, names: list[str], dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> dict[str, Job]:
     """Build the sides, all with the same points and initial weights, and check that their losses agree."""
     torch.manual_seed(0)
     problem = Burgers()
@@ -134,11 +144,12 @@ def jobs(points: int, width: int, depth: int, names: list[str], dtype: torch.dty
     sides: dict[str, Any] = {}
     for name in names:
         if name in PEERS:
-            sides[name] = PEERS[name][1](batch, linears, problem.viscosity, ADAM)
+            sides[name] = PEERS[name][1](batch, linears, problem.viscosity, ADAM, device)
         else:
-            engine, compiled = OURS[name.removesuffix(", layer slopes")]
-            scope: Scope = "layer" if name.endswith("slopes") else "fixed"
-            sides[name] = Laaf(data, batch, model, engine, compiled, scope)
+            settings = (OURS | ON_CPU | ON_GPU)[name.removesuffix(", layer slopes")]
+            sides[name] = Laaf(
+                data, batch, model, device, scope="layer" if name.endswith("slopes") else "fixed", **settings
+            )
     losses = {name: side.first_loss() for name, side in sides.items() if "compiled" not in name}
     reference = next(iter(losses.values()))
     for name, loss in losses.items():
@@ -146,12 +157,15 @@ def jobs(points: int, width: int, depth: int, names: list[str], dtype: torch.dty
     return sides
 
 
-def time_bare(sides: dict[str, Job], rounds: int, steps: int) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Time steps outside of loops; return the medians of the rounds, and the first steps, milliseconds."""
+def time_bare(
+    sides: dict[str, Job], rounds: int, steps: int, device: str = "cpu"
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Time steps outside of loops; return the rounds' medians, on a GPU means, and the first steps, milliseconds."""
     first = {}
     for name, side in sides.items():
         begin = time.perf_counter()
         side.step()
+        side.wait()
         first[name] = 1000 * (time.perf_counter() - begin)
     medians: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
@@ -159,8 +173,12 @@ def time_bare(sides: dict[str, Job], rounds: int, steps: int) -> tuple[dict[str,
             times = [time.perf_counter()]
             for _ in range(steps):
                 side.step()
+                if device == "cpu":
+                    side.wait()
                 times.append(time.perf_counter())
-            medians[name].append(_median_step(times))
+            side.wait()
+            mean = 1000 * (time.perf_counter() - times[0]) / steps
+            medians[name].append(_median_step(times) if device == "cpu" else mean)
     return medians, first
 
 
@@ -181,7 +199,8 @@ def available() -> list[str]:
         with contextlib.suppress(PackageNotFoundError):
             version(package)
             found.append(name)
-    return [*found, *OURS, *(f"{way}, layer slopes" for way in ("Taylor mode, compiled", "fused kernel, compiled"))]
+    slopes = ("Taylor mode, compiled", "fused kernel, compiled", "Taylor mode, compiled, CUDA graph")
+    return [*found, *OURS, *ON_CPU, *ON_GPU, *(f"{way}, layer slopes" for way in slopes)]
 
 
 def print_table(title: str, sides: dict[str, list[float]]) -> None:
@@ -194,7 +213,9 @@ def print_table(title: str, sides: dict[str, list[float]]) -> None:
     print(table([title, "ms a step", *(f"{peer} / this" for peer in peers)], rows), end="\n\n")
 
 
-def grow(what: str, names: list[str], rounds: int, steps: int, largest: int, dtype: torch.dtype) -> dict[str, Any]:
+def grow(
+    what: str, names: list[str], rounds: int, steps: int, largest: int, dtype: torch.dtype, device: str
+) -> dict[str, Any]:
     """Time bare steps over sizes; print one table."""
     result: dict[str, Any] = {}
     rows = []
@@ -202,9 +223,9 @@ def grow(what: str, names: list[str], rounds: int, steps: int, largest: int, dty
         shape = {"points": 10_000, "width": 20, "depth": 6, "threads": torch.get_num_threads(), what: size}
         torch.set_num_threads(shape["threads"])
         chosen = [name for name in names if size <= PEERS_UP_TO or "Taylor" in name or "fused" in name]
-        sides = jobs(shape["points"], shape["width"], shape["depth"], chosen, dtype)
-        fewer = max(3, steps * 10_000 // max(shape["points"], 10_000))
-        medians, _ = time_bare(sides, rounds, fewer)
+        sides = jobs(shape["points"], shape["width"], shape["depth"], chosen, dtype, device)
+        fewer = max(3, steps * 10_000 // max(shape["points"], 10_000)) if device == "cpu" else steps
+        medians, _ = time_bare(sides, rounds, fewer, device)
         result[str(size)] = medians
         rows.append([f"{size:,}", *(spread(medians.get(name, [])) for name in names)])
     print(table([what, *names], rows), end="\n\n")
@@ -229,9 +250,13 @@ def measure() -> None:
     parser.add_argument("--largest", type=int, default=1_000_000, help="largest size of --grow")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32", help="of bare steps")
     parser.add_argument("--sides", nargs="+", choices=available(), default=available(), help="which to time")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where all sides run")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
+    elsewhere = ON_CPU if arguments.device == "cuda" else ON_GPU
+    arguments.sides = [name for name in arguments.sides if name.removesuffix(", layer slopes") not in elsewhere]
+    where = {"device": torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu"}
     rounds, steps = (2, 10) if arguments.quick else (10, 40)
     dtype: torch.dtype = getattr(torch, arguments.dtype)
     packages = [package for package, _ in (PEERS[name] for name in arguments.sides if name in PEERS)]
@@ -239,21 +264,21 @@ def measure() -> None:
         # JAX keeps the threads that it began with.
         fixed = {"JAX"} if arguments.grow == "threads" else set()
         names = [name for name in arguments.sides if not name.endswith("slopes") and name not in fixed]
-        numbers = grow(arguments.grow, names, 5, steps, arguments.largest, dtype)
-        print_json({arguments.grow: numbers, "dtype": arguments.dtype} | circumstances(*packages))
+        numbers = grow(arguments.grow, names, 5, steps, arguments.largest, dtype, arguments.device)
+        print_json({arguments.grow: numbers, "dtype": arguments.dtype} | where | circumstances(*packages))
         return
-    sides = jobs(10_000, 20, 6, arguments.sides, dtype)
-    bare, first = time_bare(sides, rounds, steps)
+    sides = jobs(10_000, 20, 6, arguments.sides, dtype, arguments.device)
+    bare, first = time_bare(sides, rounds, steps, arguments.device)
     print_table("bare", bare)
     if dtype != torch.float32:
-        print_json({"bare_ms": bare, "dtype": arguments.dtype} | circumstances(*packages))
+        print_json({"bare_ms": bare, "dtype": arguments.dtype} | where | circumstances(*packages))
         return
     loops = time_loops(
         {name: side for name, side in sides.items() if name != "nested autograd, compiled"}, rounds, 2 * steps + 5
     )
     print_table("loop", loops)
     print(table(["first step", "s"], [[name, f"{ms / 1000:.1f}"] for name, ms in first.items() if "compiled" in name]))
-    print_json({"bare_ms": bare, "loop_ms": loops, "first_ms": first} | circumstances(*packages))
+    print_json({"bare_ms": bare, "loop_ms": loops, "first_ms": first} | where | circumstances(*packages))
 
 
 if __name__ == "__main__":

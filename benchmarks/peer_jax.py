@@ -22,12 +22,15 @@ class JAX:
     """A jitted step; its loop is a Python loop that does nothing else."""
 
     def __init__(
-        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any]
+        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any], device: str
     ) -> None:
         import jax  # noqa: PLC0415  # an optional peer
         import jax.numpy as jnp  # noqa: PLC0415
         import optax  # noqa: PLC0415
 
+        jax.config.update("jax_platforms", device)
+        # Products in float32, as torch's are on a GPU too; JAX would take fewer digits there.
+        jax.config.update("jax_default_matmul_precision", "highest")
         points, at, values = (np.asarray(part) for part in batch[:3])
         jax.config.update("jax_enable_x64", points.dtype == np.float64)
         self._parameters = [
@@ -62,9 +65,11 @@ class JAX:
         self._state = optimizer.init(self._parameters)
         self._loss, self._step = jax.jit(loss), jax.jit(step)
 
-    def step(self) -> float | None:
-        self._parameters, self._state, value = self._step(self._parameters, self._state)
-        return float(value)
+    def step(self) -> None:
+        self._parameters, self._state, self._value = self._step(self._parameters, self._state)
+
+    def wait(self) -> None:
+        self._value.block_until_ready()
 
     def first_loss(self) -> float:
         return float(self._loss(self._parameters))
@@ -73,5 +78,6 @@ class JAX:
         times = []
         for _ in itertools.repeat(None, steps):
             self.step()
+            self.wait()
             times.append(time.perf_counter())
         return times

@@ -13,6 +13,7 @@ import io
 import os
 import time
 import warnings
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import torch
@@ -25,8 +26,12 @@ from laaf_lightning import CollocationBatch
 class Job(Protocol):
     """A training job of one library."""
 
-    def step(self) -> float | None:
-        """Take one optimiser step outside of the library's training loop; return the loss before it, if it tells."""
+    def step(self) -> None:
+        """Take one optimiser step outside of the library's training loop."""
+        ...
+
+    def wait(self) -> None:
+        """Return when all steps have been taken."""
         ...
 
     def loop(self, steps: int) -> list[float]:
@@ -34,16 +39,35 @@ class Job(Protocol):
         ...
 
 
-class DeepXDE:
+class _Torch:
+    device: str
+
+    def wait(self) -> None:
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+class DeepXDE(_Torch):
     """DeepXDE's `Model`: `train_step` bare, `train` as the loop."""
 
     def __init__(
-        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any]
+        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any], device: str
     ) -> None:
         os.environ["DDE_BACKEND"] = "pytorch"
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
             import deepxde as dde  # noqa: PLC0415  # an optional peer
 
+        self.device = device
+        torch.set_default_device(None)  # which DeepXDE sets to the GPU, if there is one
+        with self._its_device():
+            self._build(dde, batch, linears, viscosity, adam)
+
+    def _its_device(self) -> AbstractContextManager[Any]:
+        return torch.device("cuda") if self.device == "cuda" else contextlib.nullcontext()
+
+    def _build(
+        self, dde: Any, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any]
+    ) -> None:
         dde.config.set_default_float(str(batch.residual_points.dtype).removeprefix("torch."))
 
         def pde(x: Tensor, u: Tensor) -> Tensor:
@@ -64,25 +88,26 @@ class DeepXDE:
         self._data = data.train_next_batch()
         self._clock = type("Clock", (_Clock, dde.callbacks.Callback), {})
 
-    def step(self) -> float | None:
-        self._model.train_step(*self._data)
-        return None
+    def step(self) -> None:
+        with self._its_device():
+            self._model.train_step(*self._data)
 
     def first_loss(self) -> float:
-        return float(self._model.outputs_losses_train(*self._data)[1].sum())
+        with self._its_device():
+            return float(self._model.outputs_losses_train(*self._data)[1].sum())
 
     def loop(self, steps: int) -> list[float]:
         clock = self._clock()
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), self._its_device():
             self._model.train(iterations=steps, display_every=1000, callbacks=[clock], verbose=0)
         return list(clock.times)
 
 
-class PINA:
+class PINA(_Torch):
     """PINA's physics-informed solver: its conditions and Adam bare, its Trainer, on Lightning, as the loop."""
 
     def __init__(
-        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any]
+        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any], device: str
     ) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -108,15 +133,18 @@ class PINA:
             domains: dict[str, Any] = {}  # noqa: RUF012
             conditions = {"inside": inside, "given": given}  # noqa: RUF012
 
+        self.device = device
         sizes = [linear.out_features for linear in linears[:-1]]
-        network = FeedForward(2, 1, layers=sizes, func=nn.Tanh).to(points.dtype)
+        network = FeedForward(2, 1, layers=sizes, func=nn.Tanh).to(device, points.dtype)
         _copy_weights(linears, [part for part in network.modules() if isinstance(part, nn.Linear)])
         self._pina = pina
         self._solver = PhysicsInformedSingleModelSolver(
             Problem(), network, optimizer=TorchOptimizer(torch.optim.Adam, **adam)
         )
         # Copies: evaluating makes the points require a gradient, which the Trainer's data must not.
-        self._parts = [(inside, {"input": points.clone()}), (given, {"input": at.clone(), "target": values})]
+        own, own_at = (pina.LabelTensor(part.to(device, copy=True), labels) for part in batch[:2])
+        targets = pina.LabelTensor(batch.condition_values.to(device, copy=True), ["u"])
+        self._parts = [(inside, {"input": own}), (given, {"input": own_at, "target": targets})]
         self._adam = torch.optim.Adam(network.parameters(), **adam)
 
     def _loss(self) -> Tensor:
@@ -124,12 +152,10 @@ class PINA:
         loss: Tensor = (parts[0] + parts[1]).as_subclass(torch.Tensor)
         return loss
 
-    def step(self) -> float | None:
+    def step(self) -> None:
         self._adam.zero_grad()
-        loss = self._loss()
-        loss.backward()
+        self._loss().backward()
         self._adam.step()
-        return float(loss)
 
     def first_loss(self) -> float:
         return float(self._loss())
@@ -147,7 +173,8 @@ class PINA:
             trainer = self._pina.Trainer(
                 solver=self._solver,
                 max_epochs=steps,
-                accelerator="cpu",
+                accelerator="gpu" if self.device == "cuda" else "cpu",
+                devices=1,
                 enable_progress_bar=False,
                 enable_model_summary=False,
                 enable_checkpointing=False,

@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from laaf_lightning.activations import named_slopes
 from laaf_lightning.modules import AdaptiveModule
 from tests.modules.small import (
+    Losses,
     burgers_data,
     image_batches,
     quiet_trainer,
@@ -80,3 +81,19 @@ def test_classifier_trains_in_mixed_precision_without_a_warning() -> None:
     quiet_trainer(max_epochs=1, precision="bf16-mixed").fit(model, image_batches(), image_batches(1))
     assert all(bool((slope != 1).any()) for _, slope in named_slopes(model))
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("scope", ["layer", "channel", "neuron"])
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed"])
+def test_classifier_trains_on_a_gpu_in_mixed_precision_as_in_single(precision: str, scope: Any) -> None:
+    losses = []
+    for each in (precision, "32-true"):
+        model = small_classifier(scope=scope)
+        seen = Losses()
+        trainer = quiet_trainer(max_epochs=5, precision=each, accelerator="gpu", callbacks=[seen])
+        trainer.fit(model, image_batches(), image_batches(1))
+        losses.append(seen.seen)
+        assert all(bool((slope != 1).any()) for _, slope in named_slopes(model))
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    torch.testing.assert_close(*losses, rtol=0.02, atol=0.02)

@@ -99,7 +99,7 @@ def run() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    rounds, warm_up, steps = (1, 2, 5) if arguments.quick else (4, 20, 80)
+    rounds, warm_up, steps = (1, 2, 5) if arguments.quick else (3, 20, 60)
     speeds: dict[str, list[float]] = {name: [] for name in arguments.sides}
     for _ in range(rounds):
         for name, values in speeds.items():

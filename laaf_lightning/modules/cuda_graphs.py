@@ -138,5 +138,5 @@ class _TermsWithGradients(torch.autograd.Function):
         (gradients,) = ctx.saved_tensors
         total = torch.stack(outer).to(gradients.dtype) @ gradients
         parts = total.split([shape.numel() for shape, _ in ctx.parameters])
-        shaped = (part.view(shape).to(dtype) for part, (shape, dtype) in zip(parts, ctx.parameters, strict=True))
+        shaped = (part.to(dtype).view(shape) for part, (shape, dtype) in zip(parts, ctx.parameters, strict=True))
         return None, None, *shaped

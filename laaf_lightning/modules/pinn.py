@@ -31,7 +31,7 @@ from laaf_lightning.modules.known_factors import KnownFactorsCache
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.precision import warn_about_low_precision
 from laaf_lightning.modules.solution_figures import solution_figures
-from laaf_lightning.modules.squares import sums_of_squares
+from laaf_lightning.modules.squares import mean_squares
 from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
 
 
@@ -263,15 +263,14 @@ class PINN(AdaptiveModule):
             ``"residual"``, the mean over points of |F|², and ``"data"``, the mean of the squared misfit, 0 without
             conditions; each 0-dim.
         """
-        _ = self.differentiator  # chosen anew if need be, which compiled code cannot do
+        differentiator = self.differentiator  # chosen anew if need be, which compiled code cannot do
         overridden = any(
             getattr(getattr(self, name), "__func__", None) is not getattr(PINN, name) for name in ("residual", "field")
         )
-        at_once = self._differentiator.at_once and not overridden
-        recorded = self.cuda_graphs and batch.residual_points.is_cuda and torch.is_grad_enabled()
-        graphs = self._graphs if recorded and any(parameter.requires_grad for parameter in self.parameters()) else None
-        residual, misfit = sums_of_squares(self, batch, self._run, self.chunk_size, at_once=at_once, graphs=graphs)
-        return {"residual": residual / len(batch.residual_points), "data": misfit / max(1, len(batch.condition_values))}
+        at_once = differentiator.at_once and not overridden
+        graphs = self._graphs if self.cuda_graphs and batch.residual_points.is_cuda else None
+        residual, misfit = mean_squares(self, batch, self._run, self.chunk_size, at_once=at_once, graphs=graphs)
+        return {"residual": residual, "data": misfit}
 
     def loss(self, batch: CollocationBatch) -> Tensor:
         """Return W_F·MSE_F + W_u·MSE_u.

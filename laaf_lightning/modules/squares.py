@@ -1,11 +1,12 @@
-"""The two sums of squares of a PINN's loss: its residual's and its conditions' misfit's."""
+"""The two mean squares of a PINN's loss: its residual's and its conditions' misfit's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from laaf_lightning.data import CollocationBatch
 from laaf_lightning.derivatives import Field, KnownFactors
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from laaf_lightning.modules.pinn import PINN
 
 
-def sums_of_squares(
+def mean_squares(
     pinn: PINN,
     batch: CollocationBatch,
     run: Compiled,
@@ -26,7 +27,7 @@ def sums_of_squares(
     at_once: bool,
     graphs: CudaGraphs | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return Σ|F|² over the residual points and Σ|u − û|² over the conditions.
+    """Return the mean of |F|² over the residual points and of |u − û|² over the conditions.
 
     Args:
         pinn: gives residual, fields and conditions.
@@ -34,36 +35,44 @@ def sums_of_squares(
         run: calls functions, compiled or not.
         chunk_size: most residual points at a time; None for all.
         at_once: whether `PINN.fields` may stand for `PINN.residual`'s own field and the conditions'.
-        graphs: records both sums and their gradients on the GPU; None computes them anew.
+        graphs: records both means and their gradients on the GPU; None computes them anew.
 
     Returns:
         Two tensors, 0-dim; the second is 0 without conditions.
     """
-    if graphs is not None:
-        return _recorded(pinn, batch, run, chunk_size, graphs)
+    if graphs is not None and torch.is_grad_enabled():
+        trained = [parameter for parameter in pinn.parameters() if parameter.requires_grad]
+        if trained:
+            return _recorded(pinn, batch, run, chunk_size, graphs, trained)
     points, at, values, counts = batch
     known = pinn.known_factors(points)
     whole = chunk_size is None or chunk_size >= len(points)
     if len(values) == 0:
-        return _in_chunks(pinn, points, known, run, chunk_size), points.new_zeros(())
+        return _mean_residual(pinn, points, known, run, chunk_size), points.new_zeros(())
     known_at = pinn.known_factors(at)
     # Nested autograd makes leaves of points, which compiled code can do for one set only.
     if whole and not (run.enabled and run.differentiates):
         both = _both_at_once if at_once else _both
         squares: tuple[Tensor, Tensor] = run(both, pinn, points, known, at, known_at, values, counts)
         return squares
-    return _in_chunks(pinn, points, known, run, chunk_size), run(_misfit, pinn, at, known_at, values, counts)
+    residual = _mean_residual(pinn, points, known, run, chunk_size)
+    return residual, run(_misfit, pinn, at, known_at, values, counts)
 
 
 def _recorded(
-    pinn: PINN, batch: CollocationBatch, run: Compiled, chunk_size: int | None, graphs: CudaGraphs
+    pinn: PINN,
+    batch: CollocationBatch,
+    run: Compiled,
+    chunk_size: int | None,
+    graphs: CudaGraphs,
+    trained: Sequence[nn.Parameter],
 ) -> tuple[Tensor, Tensor]:
     points, at, values, counts = batch
     known, known_at = pinn.known_factors(points), pinn.known_factors(at) if len(values) else None
 
     def terms(points: Tensor, at: Tensor, values: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
         inside = known if known is None else known.of_tables(tables[: len(known.tables)])
-        residual = _in_chunks(pinn, points, inside, run, chunk_size)
+        residual = _mean_residual(pinn, points, inside, run, chunk_size)
         if len(values) == 0:
             return (residual,)
         conditions = known_at if known_at is None else known_at.of_tables(tables[-len(known_at.tables) :])
@@ -71,13 +80,13 @@ def _recorded(
         return residual, run(_misfit, pinn, at, conditions, values, counts)
 
     tables = [table for factors in (known, known_at) if factors is not None for table in factors.tables]
-    trained = [parameter for parameter in pinn.parameters() if parameter.requires_grad]
     found = graphs(terms, [points, at, values, *tables], trained, (pinn.training, *counts.items()))
     return found[0], found[1] if len(values) else points.new_zeros(())
 
 
-def _in_chunks(pinn: PINN, points: Tensor, known: KnownFactors | None, run: Compiled, size: int | None) -> Tensor:
-    return sum_in_chunks(lambda *part: run(_residual, pinn, *part), points, known, size, pinn.parameters())
+def _mean_residual(pinn: PINN, points: Tensor, known: KnownFactors | None, run: Compiled, size: int | None) -> Tensor:
+    total = sum_in_chunks(lambda *part: run(_residual, pinn, *part), points, known, size, pinn.parameters())
+    return total / len(points)
 
 
 # Of module level, as `Compiled` needs them.
@@ -88,7 +97,7 @@ def _residual(pinn: PINN, points: Tensor, known: KnownFactors | None) -> Tensor:
 
 
 def _misfit(pinn: PINN, at: Tensor, known_at: KnownFactors | None, values: Tensor, counts: Mapping[str, int]) -> Tensor:
-    return _squared_misfit(pinn, pinn.field(at, known_at, at_conditions=True), values, counts)
+    return _mean_misfit(pinn, pinn.field(at, known_at, at_conditions=True), values, counts)
 
 
 def _both(
@@ -100,7 +109,7 @@ def _both(
     values: Tensor,
     counts: Mapping[str, int],
 ) -> tuple[Tensor, Tensor]:
-    return _residual(pinn, points, known), _misfit(pinn, at, known_at, values, counts)
+    return _residual(pinn, points, known) / len(points), _misfit(pinn, at, known_at, values, counts)
 
 
 def _both_at_once(
@@ -113,8 +122,8 @@ def _both_at_once(
     counts: Mapping[str, int],
 ) -> tuple[Tensor, Tensor]:
     u, u_at = pinn.fields(points, at, known, known_at)
-    return pinn.residual_of(u, points).square().sum(), _squared_misfit(pinn, u_at, values, counts)
+    return pinn.residual_of(u, points).square().sum() / len(points), _mean_misfit(pinn, u_at, values, counts)
 
 
-def _squared_misfit(pinn: PINN, u: Field, values: Tensor, counts: Mapping[str, int]) -> Tensor:
-    return (pinn.conditions.values(u, counts) - values).square().sum()
+def _mean_misfit(pinn: PINN, u: Field, values: Tensor, counts: Mapping[str, int]) -> Tensor:
+    return (pinn.conditions.values(u, counts) - values).square().sum() / len(values)

@@ -16,7 +16,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN, cuda_graphs
 from laaf_lightning.modules.compiled import Compiled
 from laaf_lightning.modules.cuda_graphs import CudaGraphs, Work
-from laaf_lightning.modules.squares import sums_of_squares
+from laaf_lightning.modules.squares import mean_squares
 from laaf_lightning.problems import PDE, Burgers
 from tests.modules.equations import EQUATIONS, assert_same, loss_and_gradients, pinn_of, points_of
 from tests.modules.small import burgers_data, quiet_trainer, small_pinn
@@ -47,7 +47,7 @@ def terms(
     model: PINN, batch: CollocationBatch, graphs: CudaGraphs | None = None, chunk_size: int | None = None
 ) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
     """Return each term that depends on parameters, with its gradients by them."""
-    values = sums_of_squares(model, batch, Compiled(), chunk_size, at_once=False, graphs=graphs)
+    values = mean_squares(model, batch, Compiled(), chunk_size, at_once=False, graphs=graphs)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     settings: dict[str, Any] = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
     return [(value, torch.autograd.grad(value, parameters, **settings)) for value in values if value.requires_grad]
@@ -82,9 +82,9 @@ def test_points_changed_in_place_are_seen(recordings: list[Work]) -> None:
 def test_terms_of_an_earlier_call_keep_their_values_and_gradients(recordings: list[Work]) -> None:
     model, batch, graphs = pinn_of(Burgers()), points_of(Burgers()), CudaGraphs()
     expected = terms(model, batch)
-    first = sums_of_squares(model, batch, Compiled(), None, at_once=False, graphs=graphs)
+    first = mean_squares(model, batch, Compiled(), None, at_once=False, graphs=graphs)
     other = batch._replace(residual_points=batch.residual_points / 2)
-    sums_of_squares(model, other, Compiled(), None, at_once=False, graphs=graphs)
+    mean_squares(model, other, Compiled(), None, at_once=False, graphs=graphs)
     for value, (number, gradients) in zip(first, expected, strict=True):
         assert_same(value, number)
         assert_same(torch.autograd.grad(value, list(model.parameters()), retain_graph=True), gradients)
@@ -113,7 +113,7 @@ def test_a_problem_without_conditions_has_one_term(recordings: list[Work]) -> No
     batch = points_of(Burgers())
     empty = CollocationBatch(batch.residual_points, batch.residual_points[:0], batch.condition_values[:0])
     model = pinn_of(Burgers())
-    residual, misfit = sums_of_squares(model, empty, Compiled(), None, at_once=False, graphs=CudaGraphs())
+    residual, misfit = mean_squares(model, empty, Compiled(), None, at_once=False, graphs=CudaGraphs())
     assert_same(residual, terms(model, empty)[0][0])
     assert misfit == 0
 

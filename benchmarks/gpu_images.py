@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 import warnings
 from typing import Any
 
@@ -104,6 +105,7 @@ def run() -> None:
     for _ in range(rounds):
         for name, values in speeds.items():
             values.append(images_a_second(name, arguments.batch, arguments.device, warm_up, steps))
+            print(f"{name}: {values[-1]:,.0f} images/s", file=sys.stderr, flush=True)
     rows = [[name, spread(values, "{:,.0f}")] for name, values in speeds.items()]
     print(table([f"batch {arguments.batch}", "images/s, median (range)"], rows))
     card = torch.cuda.get_device_name() if arguments.device == "cuda" else "cpu"

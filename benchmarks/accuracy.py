@@ -58,6 +58,13 @@ ADAM += ["--resample_collocation.every_n_steps", "500", "--data.steps_per_epoch"
 Rows = dict[str, tuple[tuple[str, ...], list[str]]]
 JOBS: dict[str, tuple[Rows, int | None]] = {
     "burgers": ({"burgers_accurate": (ACCURATE, [])}, None),
+    "engines": (
+        {
+            "Taylor mode, compiled": (ACCURATE, ["--model.engine", "taylor"]),
+            "fused kernel": (ACCURATE, ["--model.engine", "fused", "--model.compile", "false"]),
+        },
+        None,
+    ),
     "slopes": (
         {name: (ACCURATE, [*ENDLESS, "--model.scope", name]) for name in ("fixed", "global", "layer", "neuron")},
         180,

@@ -5,37 +5,29 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import torch
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from laaf_lightning.activations import Scope
 from laaf_lightning.data import CollocationBatch
-from laaf_lightning.derivatives import ConstrainedField, Field, KnownFactors
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable
 from laaf_lightning.models import MLP
-from laaf_lightning.modules.base import AdaptiveModule
-from laaf_lightning.modules.compiled import Compiled
 from laaf_lightning.modules.constant_pinn import constant_network_loss
-from laaf_lightning.modules.cuda_graphs import CudaGraphs
-from laaf_lightning.modules.differentiator import Differentiator
 from laaf_lightning.modules.engine import (
     LONG_RUN,
     Engine,
     check_engine,
-    choose_engine,
-    refuse_vanishing_derivatives,
 )
-from laaf_lightning.modules.known_factors import KnownFactorsCache
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.modules.pde_network import PDENetwork
 from laaf_lightning.modules.precision import warn_about_low_precision
 from laaf_lightning.modules.solution_figures import solution_figures
 from laaf_lightning.modules.squares import mean_squares
-from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
+from laaf_lightning.problems import PDE, check_problem
 
 
-class PINN(AdaptiveModule):
+class PINN(PDENetwork):
     r"""Solve a PDE by minimising its residual and the misfit of its conditions.
 
     .. math:: J = W_F \cdot \tfrac{1}{N_F} \sum |F(x_i)|^2 + W_u \cdot \tfrac{1}{N_u} \sum |u_i - \hat u(x_i)|^2
@@ -128,20 +120,8 @@ class PINN(AdaptiveModule):
         self.scope, self.n, self.activation = scope, n, activation
         self.weight_residual, self.weight_data = weight_residual, weight_data
         self.chunk_size, self.cuda_graphs = chunk_size, cuda_graphs
-        guesses = problem.coefficients().items()
-        self.coefficients = nn.ParameterDict(
-            {name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses}
-        )
-        self._coefficient_names = tuple(problem.coefficients())
         self._build()
-        self.conditions = ConditionSet(problem)
-        self._residual_orders = residual_orders(problem)
-        if not allow_piecewise:
-            refuse_vanishing_derivatives(self.network, self._residual_orders | self.conditions.orders)
-        self._engine: Engine = engine
-        self._compile = compile
-        self._choose_engine()
-        self._known_factors = KnownFactorsCache()
+        self._differentiate(engine, compile=compile, allow_piecewise=allow_piecewise)
 
     def build_network(self) -> nn.Module:
         """Build the MLP from the problem's coordinates to its unknowns.
@@ -160,99 +140,6 @@ class PINN(AdaptiveModule):
             init=self.init,
         )
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return u, with hard conditions built in.
-
-        Args:
-            inputs: points, shape (N, d).
-
-        Returns:
-            Shape (N, C).
-        """
-        outputs: Tensor = self.network(inputs)
-        ansatz = self.problem.ansatz()
-        return outputs if ansatz is None else ansatz.offset(inputs) + ansatz.factor(inputs) * outputs
-
-    @property
-    def differentiator(self) -> Differentiator:
-        """What makes the fields: chosen from `engine`, and anew where a part of the network was replaced."""
-        if not torch.compiler.is_compiling() and not self._differentiator.serves(self.network):
-            self._choose_engine()
-        return self._differentiator
-
-    def field(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
-        """Return u with the derivatives that the residual asks for, or the conditions.
-
-        Args:
-            points: shape (N, d).
-            known: the factors of hard conditions at the points; None computes them.
-            at_conditions: whether those of the conditions are meant.
-
-        Returns:
-            The field.
-        """
-        free = self.differentiator.field(self.network, points, at_conditions=at_conditions)
-        return self._constrained(free, known or self.known_factors(points))
-
-    def fields(
-        self, points: Tensor, at: Tensor, known: KnownFactors | None = None, known_at: KnownFactors | None = None
-    ) -> tuple[Field, Field]:
-        """Return u for the residual and u for the conditions, which the kernel computes in one call.
-
-        Args:
-            points: residual points, shape (N, d).
-            at: condition points, shape (M, d).
-            known: the factors of hard conditions at the points; None computes them.
-            known_at: likewise at the condition points.
-
-        Returns:
-            Two fields.
-        """
-        u, u_at = self.differentiator.fields(self.network, points, at)
-        known, known_at = known or self.known_factors(points), known_at or self.known_factors(at)
-        return self._constrained(u, known), self._constrained(u_at, known_at)
-
-    def known_factors(self, points: Tensor) -> KnownFactors | None:
-        """Return g and d of hard conditions with the derivatives that are needed, computed once for each point set.
-
-        Args:
-            points: shape (N, d).
-
-        Returns:
-            The tables; None without hard conditions.
-        """
-        ansatz = self.problem.ansatz()
-        if ansatz is None:
-            return None
-        orders = self._residual_orders | self.conditions.orders
-        return self._known_factors(self.problem, ansatz, points, orders)
-
-    def residual(self, points: Tensor, known: KnownFactors | None = None) -> Tensor:
-        """Return the equation's residual of the network.
-
-        Args:
-            points: shape (N, d).
-            known: the factors of hard conditions at the points; None computes them.
-
-        Returns:
-            Shape (N, E) for E equations, attached to the graph.
-        """
-        return self.residual_of(self.field(points, known), points)
-
-    def residual_of(self, u: Field, points: Tensor) -> Tensor:
-        """Return the equation's residual of a field.
-
-        Args:
-            u: at the points, with the derivatives that the residual asks for.
-            points: shape (N, d).
-
-        Returns:
-            Shape (N, E) for E equations, attached to u's graph.
-        """
-        # Not **self.coefficients, which torch.compile cannot trace before torch 2.7.
-        coefficients = {name: self.coefficients[name] for name in self._coefficient_names}
-        return self.problem.residual(self.problem.columns(points), u, **coefficients)
-
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         """Return the terms of the loss without their weights.
 
@@ -263,11 +150,7 @@ class PINN(AdaptiveModule):
             ``"residual"``, the mean over points of |F|², and ``"data"``, the mean of the squared misfit, 0 without
             conditions; each 0-dim.
         """
-        differentiator = self.differentiator  # chosen anew if need be, which compiled code cannot do
-        overridden = any(
-            getattr(getattr(self, name), "__func__", None) is not getattr(PINN, name) for name in ("residual", "field")
-        )
-        at_once = differentiator.at_once and not overridden
+        at_once = self.differentiator.at_once and not self._overridden  # an engine is chosen outside of compiled code
         graphs = self._graphs if self.cuda_graphs and batch.residual_points.is_cuda else None
         residual, misfit = mean_squares(self, batch, self._run, self.chunk_size, at_once=at_once, graphs=graphs)
         return {"residual": residual, "data": misfit}
@@ -339,18 +222,6 @@ class PINN(AdaptiveModule):
         """
         parameter = next(self.network.parameters())
         return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach())
-
-    @staticmethod
-    def _constrained(free: Field, known: KnownFactors | None) -> Field:
-        return free if known is None else ConstrainedField(free, known)
-
-    def _choose_engine(self, *, builds: bool = False) -> None:
-        orders = self._residual_orders, self.conditions.orders
-        self._differentiator = choose_engine(
-            self._engine, self.network, self.problem, *orders, builds=builds, say=rank_zero_info
-        )
-        self._graphs = CudaGraphs()
-        self._run = Compiled(enabled=self._compile, differentiates=self._differentiator.name == "autograd")
 
     def _log_coefficient_errors(self, stage: str) -> None:
         for name, true in self.problem.true_coefficients().items():

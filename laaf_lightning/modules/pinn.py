@@ -73,6 +73,7 @@ class PINN(PDENetwork):
             unknown or does not serve, a chunk size below 1, or an activation without the derivatives that it needs.
 
     Example:
+        >>> import torch
         >>> from laaf_lightning.problems import Burgers
         >>> pinn = PINN(Burgers(), width=8, depth=2, n=10)
         >>> pinn.residual(torch.rand(5, 2)).shape

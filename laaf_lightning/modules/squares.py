@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,10 +40,8 @@ def mean_squares(
     Returns:
         Two tensors, 0-dim; the second is 0 without conditions.
     """
-    if graphs is not None and torch.is_grad_enabled():
-        trained = [parameter for parameter in pinn.parameters() if parameter.requires_grad]
-        if trained:
-            return _recorded(pinn, batch, run, chunk_size, graphs, trained)
+    if graphs is not None and torch.is_grad_enabled() and any(p.requires_grad for p in pinn.parameters()):
+        return _recorded(pinn, batch, run, chunk_size, graphs)
     points, at, values, counts = batch
     known = pinn.known_factors(points)
     whole = chunk_size is None or chunk_size >= len(points)
@@ -60,12 +58,7 @@ def mean_squares(
 
 
 def _recorded(
-    pinn: PINN,
-    batch: CollocationBatch,
-    run: Compiled,
-    chunk_size: int | None,
-    graphs: CudaGraphs,
-    trained: Sequence[nn.Parameter],
+    pinn: PINN, batch: CollocationBatch, run: Compiled, chunk_size: int | None, graphs: CudaGraphs
 ) -> tuple[Tensor, Tensor]:
     points, at, values, counts = batch
     known, known_at = pinn.known_factors(points), pinn.known_factors(at) if len(values) else None
@@ -80,7 +73,12 @@ def _recorded(
         return residual, run(_misfit, pinn, at, conditions, values, counts)
 
     tables = [table for factors in (known, known_at) if factors is not None for table in factors.tables]
-    found = graphs(terms, [points, at, values, *tables], trained, (pinn.training, *counts.items()))
+    trained: list[nn.Parameter] = []
+    read: list[Tensor] = [*pinn.network.buffers()]
+    for parameter in pinn.parameters():
+        (trained if parameter.requires_grad else read).append(parameter)
+    key = pinn.training, *counts.items(), *(tensor.data_ptr() for tensor in read)
+    found = graphs(terms, [points, at, values, *tables], trained, key)
     return found[0], found[1] if len(values) else points.new_zeros(())
 
 

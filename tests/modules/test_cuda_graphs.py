@@ -103,7 +103,12 @@ def test_what_a_recording_depends_on_makes_a_new_one(recordings: list[Work]) -> 
         last.data = last.data.clone()
         return batch
 
-    for count, prepare in enumerate((lambda: batch, lambda: fewer, frozen, elsewhere), start=1):
+    def frozen_elsewhere() -> CollocationBatch:
+        first = next(model.network.parameters())
+        first.data = 2 * first.data
+        return batch
+
+    for count, prepare in enumerate((lambda: batch, lambda: fewer, frozen, elsewhere, frozen_elsewhere), start=1):
         given = prepare()
         assert_same(terms(model, given, graphs), terms(model, given))
         assert len(recordings) == count

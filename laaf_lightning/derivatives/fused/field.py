@@ -77,7 +77,7 @@ class FusedField(Field):
             _check_alike(own, parameters[0])
         columns = [plan.columns for plan in plans]
         sets = jets([own.detach() for own in points], parameters, plans[0].codes, columns)
-        return [cls._made(values, plan, coordinates, unknowns) for values, plan in zip(sets, plans, strict=True)]
+        return [_OfCall(values, plan, coordinates, unknowns) for values, plan in zip(sets, plans, strict=True)]
 
     @classmethod
     def of_networks(
@@ -130,15 +130,7 @@ class FusedField(Field):
         _check_alike(points, stacked[0])
         (values,) = jets([points.detach()], stacked, plans[0].codes, [plans[0].columns])
         together = zip(*(value.unbind() for value in values), strict=True)
-        return [cls._made(own, plan, coordinates, unknowns) for own, plan in zip(together, plans, strict=True)]
-
-    @classmethod
-    def _made(
-        cls, values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]
-    ) -> FusedField:
-        field = cls.__new__(cls)
-        field._take(values, plan, coordinates, unknowns)
-        return field
+        return [_OfCall(own, plan, coordinates, unknowns) for own, plan in zip(together, plans, strict=True)]
 
     def _take(
         self, values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]
@@ -150,6 +142,15 @@ class FusedField(Field):
         if order not in self._jets:
             raise self._not_asked_for(order)
         return self._jets[order]
+
+
+class _OfCall(FusedField):
+    """One field of a call that gave several."""
+
+    def __init__(
+        self, values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]
+    ) -> None:
+        self._take(values, plan, coordinates, unknowns)
 
 
 def _check_alike(points: Tensor, parameter: Tensor) -> None:

@@ -42,6 +42,15 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
     return network
 
 
+def tempered(network: nn.Module) -> nn.Module:
+    """Divide each weight by the square root of its inputs, so that wide networks do not grow from layer to layer."""
+    with torch.no_grad():
+        for p in network.parameters():
+            if p.ndim == 2:
+                p.div_(p.shape[1] ** 0.5)
+    return network
+
+
 def both(
     network: nn.Module,
     at: Tensor,
@@ -87,6 +96,25 @@ def assert_equal_oracle(
         scale = max(1.0, expected.abs().max().item())
         error = (got - expected).abs().max().item() / scale
         assert error <= tolerance, f"gradient by {name}: {error}"
+
+
+def assert_near_oracle_in_single_precision(
+    network: nn.Module,
+    at: Tensor,
+    orders: Sequence[Order],
+    unknowns: int = 1,
+    kind: type[TaylorField | FusedField] = TaylorField,
+) -> None:
+    """Compare in float32 with nested autograd in float64: relative to the largest entry, or absolute below 1."""
+    names = NAMES[: at.shape[1]], UNKNOWNS[:unknowns]
+    oracle = derivatives(AutogradField(network, at, *names), orders)
+    expected = gradients(nonlinear_loss(oracle), network)
+    network.float()
+    told = derivatives(kind(network, at.float(), names[0], orders, names[1]), orders)
+    found = gradients(nonlinear_loss(told), network)
+    for got, exact in zip([*told, *found], [*oracle, *expected], strict=True):
+        assert got.dtype == torch.float32
+        assert (got.double() - exact).abs().max() <= 1e-4 * max(1.0, exact.abs().max().item())
 
 
 class Steep(nn.Module):

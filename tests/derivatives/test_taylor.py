@@ -20,10 +20,12 @@ from tests.derivatives.cases import (
     Chain,
     Steep,
     assert_equal_oracle,
+    assert_near_oracle_in_single_precision,
     both,
     derivatives,
     points,
     randomised,
+    tempered,
     up_to,
 )
 
@@ -71,6 +73,22 @@ def test_any_network_and_any_derivatives_equal_nested_autograd(
     network = MLP(2, unknowns, width=width, depth=depth, activation=activation, scope=scope, n=5)
     tolerance = SOFTPLUS_TOLERANCE if activation == "softplus" else 1e-9
     assert_equal_oracle(randomised(network, seed), points(2), orders, unknowns, tolerance)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 5), st.integers(1, 3)),
+    activation=st.sampled_from(ACTIVATIONS),
+    scope=st.sampled_from(SCOPES),
+    orders=st.lists(st.sampled_from(up_to(2, 2)), min_size=1, max_size=4, unique=True),
+    seed=st.integers(0, 999),
+)
+def test_single_precision_is_near_nested_autograd_in_double(
+    sizes: tuple[int, int, int], activation: str, scope: Scope, orders: list[tuple[int, ...]], seed: int
+) -> None:
+    width, depth, unknowns = sizes
+    network = randomised(MLP(2, unknowns, width=width, depth=depth, activation=activation, scope=scope, n=5), seed)
+    assert_near_oracle_in_single_precision(tempered(network), points(2, 20), orders, unknowns)
 
 
 def weight_normed() -> nn.Module:

@@ -19,11 +19,11 @@ from laaf_lightning.modules.engine import (
     Engine,
     check_engine,
 )
+from laaf_lightning.modules.mean_squares import mean_squares
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.pde_network import PDENetwork
 from laaf_lightning.modules.precision import warn_about_low_precision
 from laaf_lightning.modules.solution_figures import solution_figures
-from laaf_lightning.modules.squares import mean_squares
 from laaf_lightning.problems import PDE, check_problem
 
 
@@ -201,10 +201,7 @@ class PINN(PDENetwork):
         """Build the kernel for a long run; say how derivatives are computed; warn about low precision."""
         if self.differentiator.hint and self.trainer.estimated_stepping_batches > LONG_RUN:
             self._choose_engine(builds=True)
-        on_gpu = self.device.type == "cuda"
-        how = (", compiled" if self._run.enabled else "") + (", as a CUDA graph" if on_gpu and self.cuda_graphs else "")
-        hint = "--model.cuda_graphs true is faster" if on_gpu and not self.cuda_graphs else self.differentiator.hint
-        rank_zero_info(f"PINN: {self.differentiator}{how}.{f' {hint}.' if hint else ''}")
+        rank_zero_info(self._how_derivatives_are_computed())
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
 
     def on_validation_epoch_end(self) -> None:
@@ -223,6 +220,14 @@ class PINN(PDENetwork):
         """
         parameter = next(self.network.parameters())
         return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach())
+
+    def _how_derivatives_are_computed(self) -> str:
+        on_gpu = self.device.type == "cuda"
+        how = (", compiled" if self._run.enabled else "") + (", as a CUDA graph" if on_gpu and self.cuda_graphs else "")
+        hint = self.differentiator.hint
+        if on_gpu and not self.cuda_graphs:
+            hint = "--model.cuda_graphs true is faster for a small network; see PINN's documentation"
+        return f"PINN: {self.differentiator}{how}.{f' {hint}.' if hint else ''}"
 
     def _log_coefficient_errors(self, stage: str) -> None:
         for name, true in self.problem.true_coefficients().items():

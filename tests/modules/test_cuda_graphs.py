@@ -16,7 +16,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN, cuda_graphs
 from laaf_lightning.modules.compiled import Compiled
 from laaf_lightning.modules.cuda_graphs import CudaGraphs, Work
-from laaf_lightning.modules.squares import mean_squares
+from laaf_lightning.modules.mean_squares import mean_squares
 from laaf_lightning.problems import PDE, Burgers
 from tests.modules.equations import EQUATIONS, assert_same, loss_and_gradients, pinn_of, points_of
 from tests.modules.small import burgers_data, quiet_trainer, small_pinn
@@ -138,6 +138,25 @@ def test_without_a_gpu_nothing_is_recorded(recordings: list[Work]) -> None:
         loss_and_gradients(pinn_of(Burgers(), cuda_graphs=True), batch), loss_and_gradients(pinn_of(Burgers()), batch)
     )
     assert not recordings
+
+
+@pytest.mark.parametrize(
+    ("device", "graphs", "end"),
+    [
+        ("cuda", False, " by Taylor mode. --model.cuda_graphs true is faster for a small network; see PINN's docum"),
+        ("cuda", True, " by Taylor mode, as a CUDA graph."),
+        ("cpu", True, " by Taylor mode."),
+    ],
+)
+def test_the_first_line_of_a_run_says_whether_there_is_a_recording(
+    device: str, graphs: bool, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = PINN(Burgers(), width=4, depth=1, engine="taylor", cuda_graphs=graphs)
+    monkeypatch.setattr(PINN, "device", torch.device(device))
+    line = model._how_derivatives_are_computed()
+    assert line.startswith("PINN: u, u_x, ")
+    assert end in line
+    assert line.endswith("documentation." if device == "cuda" and not graphs else end)
 
 
 def to_gpu(batch: CollocationBatch) -> CollocationBatch:

@@ -50,8 +50,7 @@ def mean_squares(
     known_at = pinn.known_factors(at)
     # Nested autograd makes leaves of points, which compiled code can do for one set only.
     if whole and not (run.enabled and run.differentiates):
-        both = _both_at_once if at_once else _both
-        squares: tuple[Tensor, Tensor] = run(both, pinn, points, known, at, known_at, values, counts)
+        squares: tuple[Tensor, Tensor] = run(_both, pinn, points, known, at, known_at, values, counts, at_once)
         return squares
     residual = _mean_residual(pinn, points, known, run, chunk_size)
     return residual, run(_misfit, pinn, at, known_at, values, counts)
@@ -106,19 +105,10 @@ def _both(
     known_at: KnownFactors | None,
     values: Tensor,
     counts: Mapping[str, int],
+    at_once: bool,
 ) -> tuple[Tensor, Tensor]:
-    return _residual(pinn, points, known) / len(points), _misfit(pinn, at, known_at, values, counts)
-
-
-def _both_at_once(
-    pinn: PINN,
-    points: Tensor,
-    known: KnownFactors | None,
-    at: Tensor,
-    known_at: KnownFactors | None,
-    values: Tensor,
-    counts: Mapping[str, int],
-) -> tuple[Tensor, Tensor]:
+    if not at_once:
+        return _residual(pinn, points, known) / len(points), _misfit(pinn, at, known_at, values, counts)
     u, u_at = pinn.fields(points, at, known, known_at)
     return pinn.residual_of(u, points).square().sum() / len(points), _mean_misfit(pinn, u_at, values, counts)
 

@@ -23,7 +23,7 @@ from report import circumstances, print_json, spread, table
 
 import laaf_lightning as laaf
 from laaf_lightning.data import LabeledImages
-from laaf_lightning.data.loader import ImageLoader
+from laaf_lightning.data.images.loader import ImageLoader
 
 CIFAR: Any = laaf.CIFAR10DataModule
 SIDES: dict[str, tuple[dict[str, Any], str]] = {

@@ -27,7 +27,7 @@ from torchvision import transforms
 
 import laaf_lightning as laaf
 from laaf_lightning.data import Augmentation, LabeledImages, Normalization
-from laaf_lightning.data.loader import ImageLoader
+from laaf_lightning.data.images.loader import ImageLoader
 
 BATCH = 64
 CIFAR: Any = laaf.CIFAR10DataModule

@@ -13,7 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: before to
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from laaf_lightning.derivatives import load_kernel, why_not_buildable
-from laaf_lightning.derivatives.fused.build import library_file
+from laaf_lightning.derivatives.engines.fused.build import library_file
 
 # Processes that tests start do not find a kernel, whoever has built one before.
 _CACHE = os.environ.get("TORCH_EXTENSIONS_DIR")

@@ -14,9 +14,9 @@ import torch
 
 from laaf_lightning import Burgers, named_slopes
 from laaf_lightning.cli import LAAFCommandLine
-from laaf_lightning.data.root import ROOT_VARIABLE
+from laaf_lightning.data.images.root import ROOT_VARIABLE
 from tests.cli.command import CONFIGS, checkpoint_of, folder_of, laaf, scalars
-from tests.data.published import WRITERS
+from tests.data.images.published import WRITERS
 
 pytestmark = pytest.mark.slow
 

@@ -1,13 +1,13 @@
 """Lightning callbacks; each works on any LightningModule."""
 
-from laaf_lightning.callbacks.assumption import TheoremAssumption as TheoremAssumption
 from laaf_lightning.callbacks.epoch_train_loss import EpochTrainLoss as EpochTrainLoss
 from laaf_lightning.callbacks.figures import FigureCallback as FigureCallback
-from laaf_lightning.callbacks.loss_weights import AdaptiveLossWeights as AdaptiveLossWeights
-from laaf_lightning.callbacks.resample_collocation import ResampleCollocation as ResampleCollocation
-from laaf_lightning.callbacks.schedules import ConstantWeight as ConstantWeight
-from laaf_lightning.callbacks.schedules import CosineDecay as CosineDecay
-from laaf_lightning.callbacks.schedules import LinearDecay as LinearDecay
-from laaf_lightning.callbacks.schedules import OffAfter as OffAfter
-from laaf_lightning.callbacks.schedules import WeightSchedule as WeightSchedule
-from laaf_lightning.callbacks.slope_recovery import SlopeRecovery as SlopeRecovery
+from laaf_lightning.callbacks.loss_weights.adaptive import AdaptiveLossWeights as AdaptiveLossWeights
+from laaf_lightning.callbacks.resampling.resample_collocation import ResampleCollocation as ResampleCollocation
+from laaf_lightning.callbacks.slope_recovery.assumption import TheoremAssumption as TheoremAssumption
+from laaf_lightning.callbacks.slope_recovery.callback import SlopeRecovery as SlopeRecovery
+from laaf_lightning.callbacks.slope_recovery.weight_schedules import ConstantWeight as ConstantWeight
+from laaf_lightning.callbacks.slope_recovery.weight_schedules import CosineDecay as CosineDecay
+from laaf_lightning.callbacks.slope_recovery.weight_schedules import LinearDecay as LinearDecay
+from laaf_lightning.callbacks.slope_recovery.weight_schedules import OffAfter as OffAfter
+from laaf_lightning.callbacks.slope_recovery.weight_schedules import WeightSchedule as WeightSchedule

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from laaf_lightning.derivatives.autograd import AutogradField
+from laaf_lightning.derivatives.engines.autograd import AutogradField
 from laaf_lightning.derivatives.field import Field
 from laaf_lightning.derivatives.orders import Order, splittings, with_lower_orders
 

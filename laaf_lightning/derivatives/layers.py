@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from laaf_lightning.activations import AdaptiveActivation
-from laaf_lightning.derivatives.forwards import describes_forward, forward_of
 from laaf_lightning.derivatives.orders import Order, with_lower_orders
+from laaf_lightning.derivatives.overridden_forward import describes_forward, forward_of
 from laaf_lightning.derivatives.rules import HIGHEST_ORDER, Rule, rule_of
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation
-from laaf_lightning.derivatives.forwards import describes_forward, forward_of
+from laaf_lightning.derivatives.overridden_forward import describes_forward, forward_of
 
 # Maps z and an order k <= 4 to [σ(z), σ′(z) … σ⁽ᵏ⁾(z)], each of the shape of z.
 Rule: TypeAlias = Callable[[Tensor, int], Sequence[Tensor]]

@@ -12,11 +12,11 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.lightning_packages import PytorchLightningModule
 from laaf_lightning.metrics import RelativeL2Error
-from laaf_lightning.modules.namespaces import PytorchLightningModule
+from laaf_lightning.modules.hyper_parameters import save_settings
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, build_optimizer
-from laaf_lightning.modules.settings import save_settings
-from laaf_lightning.modules.sharding import refuse_sharding
+from laaf_lightning.modules.refusals import refuse_sharding
 
 _GIVEN_FROM_PYTHON = "laaf_given_from_python"
 _HAVE_DEFAULTS = {"optimizer", "lr_scheduler"}  # without them a rebuilt module computes the same

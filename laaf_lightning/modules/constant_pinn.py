@@ -9,7 +9,7 @@ from torch import Tensor
 
 from laaf_lightning.data import CollocationBatch
 from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors
-from laaf_lightning.modules.constant_network import smallest_value
+from laaf_lightning.solutions.best_constant import smallest_value
 
 if TYPE_CHECKING:
     from laaf_lightning.modules.pinn import PINN

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from laaf_lightning.data import CollocationBatch
 from laaf_lightning.derivatives import Field, KnownFactors
-from laaf_lightning.modules.chunks import sum_in_chunks
-from laaf_lightning.modules.compiled import Compiled
-from laaf_lightning.modules.cuda_graphs import CudaGraphs
+from laaf_lightning.solutions.chunks import sum_in_chunks
+from laaf_lightning.solutions.compiled_calls import Compiled
+from laaf_lightning.solutions.cuda_graphs import CudaGraphs
 
 if TYPE_CHECKING:
     from laaf_lightning.modules.pinn import PINN

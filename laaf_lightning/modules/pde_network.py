@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from laaf_lightning.derivatives import ConstrainedField, Field, KnownFactors
 from laaf_lightning.modules.base import AdaptiveModule
-from laaf_lightning.modules.compiled import Compiled
-from laaf_lightning.modules.cuda_graphs import CudaGraphs
 from laaf_lightning.modules.differentiator import Differentiator
 from laaf_lightning.modules.engine import Engine, choose_engine, refuse_vanishing_derivatives
-from laaf_lightning.modules.known_factors import KnownFactorsCache
 from laaf_lightning.problems import PDE, ConditionSet, residual_orders
+from laaf_lightning.solutions.compiled_calls import Compiled
+from laaf_lightning.solutions.cuda_graphs import CudaGraphs
+from laaf_lightning.solutions.known_factors_cache import KnownFactorsCache
 
 
 class PDENetwork(AdaptiveModule):

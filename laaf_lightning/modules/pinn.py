@@ -22,7 +22,7 @@ from laaf_lightning.modules.engine import (
 from laaf_lightning.modules.mean_squares import mean_squares
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.pde_network import PDENetwork
-from laaf_lightning.modules.precision import warn_about_low_precision
+from laaf_lightning.modules.refusals import warn_about_low_precision
 from laaf_lightning.modules.solution_figures import solution_figures
 from laaf_lightning.problems import PDE, check_problem
 

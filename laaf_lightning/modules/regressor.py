@@ -12,7 +12,7 @@ from laaf_lightning.figures import Drawable, RegressionData
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
-from laaf_lightning.modules.precision import warn_about_low_precision
+from laaf_lightning.modules.refusals import warn_about_low_precision
 
 Batch = tuple[Tensor, Tensor]
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.errors import ConfigurationError, unknown_choice
-from laaf_lightning.problems.conditions import Condition
-from laaf_lightning.problems.face_conditions import Dirichlet, FaceCondition
+from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.conditions.faces import Dirichlet, FaceCondition
+from laaf_lightning.problems.conditions.periodic import Periodic
+from laaf_lightning.problems.conditions.point_data import PointData
 from laaf_lightning.problems.pde import PDE
-from laaf_lightning.problems.periodic import Periodic
-from laaf_lightning.problems.point_data import PointData
 
 _CORNER_POINTS = 5
 _TOLERANCE = 1e-5

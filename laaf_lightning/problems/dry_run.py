@@ -10,7 +10,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Order, RecordingField
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems.conditions import Condition
+from laaf_lightning.problems.conditions.condition import Condition
 from laaf_lightning.problems.pde import PDE
 
 _COUNTS = (5, 7)  # two, since a residual of shape (N, N) looks like one of N equations

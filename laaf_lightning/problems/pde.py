@@ -12,7 +12,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError, unknown_choice
-from laaf_lightning.problems.conditions import Condition
+from laaf_lightning.problems.conditions.condition import Condition
 
 
 @dataclass(frozen=True, eq=False)

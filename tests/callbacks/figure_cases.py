@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor, nn
 
 from laaf_lightning.callbacks import FigureCallback
-from laaf_lightning.data.full_batch import RepeatedBatch
+from laaf_lightning.data.points.repeated_batch import RepeatedBatch
 from tests.ranks import two_rank_trainer
 
 

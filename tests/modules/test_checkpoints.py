@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import MultiStepLR
 from laaf_lightning.cli import main
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN, AdaptiveModule, BurgersPINN, FunctionRegressor, ImageClassifier
-from laaf_lightning.modules.settings import is_plain
+from laaf_lightning.modules.hyper_parameters import is_plain
 from laaf_lightning.problems import Burgers
 from tests.modules.small import (
     Batches,

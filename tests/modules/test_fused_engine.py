@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field, KernelUnavailableError, KnownFactors, TaylorPlan
-from laaf_lightning.derivatives.fused import build, field, operator
+from laaf_lightning.derivatives.engines.fused import build, field, operator
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.modules import engine as engines

@@ -4,7 +4,7 @@ import pytest
 from pytorch_lightning.strategies import FSDPStrategy, ModelParallelStrategy
 
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.modules.sharding import refuse_sharding
+from laaf_lightning.modules.refusals import refuse_sharding
 from tests.modules.small import quiet_trainer, regression_data, small_regressor
 
 

@@ -22,7 +22,7 @@ from laaf_lightning.problems import (
     check_problem,
     conflicts,
 )
-from laaf_lightning.problems.face_conditions import zero
+from laaf_lightning.problems.conditions.faces import zero
 
 
 class Slab(PDE):

@@ -25,7 +25,7 @@ from laaf_lightning.problems import (
     condition_orders,
     residual_orders,
 )
-from laaf_lightning.problems.face_conditions import zero
+from laaf_lightning.problems.conditions.faces import zero
 
 
 class Written(PDE):

@@ -1,0 +1,3 @@
+"""Weights of the terms of a loss that follow their gradients."""
+
+from laaf_lightning.callbacks.loss_weights.adaptive import AdaptiveLossWeights as AdaptiveLossWeights

@@ -1,0 +1,211 @@
+"""Weights of the terms of a loss that balance their gradients while training goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from laaf_lightning.callbacks.loss_weights.gradient_norms import balanced_weights, gradient_of, norms_over_ranks
+from laaf_lightning.callbacks.slope_recovery.callback import SlopeRecovery
+from laaf_lightning.callbacks.undisturbed import undisturbed
+from laaf_lightning.errors import ConfigurationError
+
+_CHECKPOINT_KEY = "laaf_lightning.AdaptiveLossWeights"
+_RECOVERY = "slope_recovery"
+
+
+class AdaptiveLossWeights(Callback):
+    r"""Balance the terms of a loss by the norms of their gradients.
+
+    .. math:: \lambda_i \leftarrow \alpha \lambda_i + (1 - \alpha) \hat\lambda_i, \qquad
+        \hat\lambda_i = \sum_j \|\nabla L_j\| \,/\, \|\nabla L_i\|
+
+    The terms L_i are the module's ``loss_terms(batch) -> dict[str, Tensor]``, without their weights, and λ_i is its
+    attribute ``weight_<term>``, for a PINN W_F and W_u. The first optimiser step of a run and every k-th one start with
+    an update on the step's (first) batch; between updates, and so within a line search, the weights stay. Gradients are
+    by the parameters of ``module.network``, of the module itself if it has none, and averaged over ranks.
+
+    The module's weights at the beginning are the starting values; a term of weight 0 is switched off and stays so, and
+    one whose gradient vanishes keeps its weight. Weights are kept in checkpoints, and after the fit the module has the
+    last ones. Logged at each update: ``loss_weight/<term>``.
+
+    With `slope_recovery`, S(a) of the Trainer's `SlopeRecovery` is one more term: W_a is λ_a times that callback's own
+    weight or schedule, with λ_a = 1 at the beginning. S(a) falls in every slope and never reaches zero: it has no
+    minimum, and its gradient fades only as the slopes grow, whereupon λ_a grows instead. So the balanced term goes on
+    pulling at the slopes as strongly as every other term pulls at the network, and a long run may drive them off: end
+    it with an `OffAfter` schedule.
+
+    Source: Wang, Sankaran, Wang & Perdikaris, An expert's guide to training physics-informed neural networks, arXiv
+    2308.08468 (2023), after Wang, Teng & Perdikaris, SIAM J. Sci. Comput. 43 (2021).
+
+    Args:
+        every_n_steps: optimiser steps between updates, ≥ 1.
+        momentum: α, 0 ≤ α < 1.
+        slope_recovery: whether W_a is balanced too.
+        enabled: false switches it off.
+
+    Raises:
+        ConfigurationError: for a value outside these ranges.
+
+    Example:
+        >>> AdaptiveLossWeights(every_n_steps=100)
+        AdaptiveLossWeights(every_n_steps=100, momentum=0.9, slope_recovery=False)
+    """
+
+    def __init__(
+        self, every_n_steps: int = 1000, momentum: float = 0.9, slope_recovery: bool = False, enabled: bool = True
+    ) -> None:
+        if every_n_steps < 1:
+            raise ConfigurationError(f"every_n_steps={every_n_steps} of AdaptiveLossWeights must be >= 1")
+        if not 0 <= momentum < 1:
+            raise ConfigurationError(f"momentum={momentum} of AdaptiveLossWeights must be >= 0 and < 1")
+        self.every_n_steps, self.momentum, self.slope_recovery = every_n_steps, momentum, slope_recovery
+        self.enabled = enabled
+        self._weights: dict[str, float] = {}
+        self._last_step: int | None = None  # of the last update
+
+    def __repr__(self) -> str:
+        shown = ("every_n_steps", "momentum", "slope_recovery")
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Forget an earlier run; a checkpoint is loaded after this."""
+        if stage == "fit" and trainer.global_step == 0:
+            self._weights, self._last_step = {}, None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ConfigurationError: for a module without ``loss_terms(batch)`` or that optimises manually, for a second
+                callback of this kind, or where slope recovery is to be balanced and there is none.
+        """
+        if not self.enabled:
+            return
+        name = type(pl_module).__name__
+        off = "or switch the callback off (--adaptive_loss_weights.enabled false)"
+        callbacks: list[Callback] = getattr(trainer, "callbacks", [])
+        if sum(isinstance(other, AdaptiveLossWeights) and other.enabled for other in callbacks) > 1:
+            raise ConfigurationError("several AdaptiveLossWeights would each balance the same weights: keep one")
+        if not callable(getattr(pl_module, "loss_terms", None)):
+            raise ConfigurationError(f"AdaptiveLossWeights needs a method loss_terms(batch) of {name}: write it, {off}")
+        if not pl_module.automatic_optimization:
+            raise ConfigurationError(
+                f"AdaptiveLossWeights sets weights before each optimiser step, and {name} optimises manually, so that "
+                f"only itself knows when that is: set them in its training_step, {off}"
+            )
+        if self.slope_recovery and not any(isinstance(other, SlopeRecovery) for other in callbacks):
+            raise ConfigurationError(
+                "AdaptiveLossWeights(slope_recovery=True) balances the weight of SlopeRecovery, which is not among the "
+                "Trainer's callbacks: add it, or leave slope_recovery at false"
+            )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the weights of a run that goes on back, that of slope recovery too."""
+        if self.enabled:
+            self._set(trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Update the weights if the optimiser step that begins is due.
+
+        Raises:
+            ConfigurationError: if the module lacks the weight of a term, or a gradient is not finite.
+        """
+        step = trainer.global_step
+        if not self.enabled or not self._is_due(step):
+            return
+        self._last_step = step
+        gradients = self._gradients(trainer, pl_module, batch)
+        if gradients:
+            norms = norms_over_ranks(gradients, trainer.strategy)
+            self._weights |= balanced_weights(norms, {name: self._weights[name] for name in norms}, self.momentum)
+        metrics = {f"loss_weight/{name}": weight for name, weight in self._set(trainer, pl_module).items()}
+        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step=step)
+
+    # The state goes into the checkpoint itself: Lightning refuses two callbacks of one class that have a
+    # `state_dict` before `on_fit_start` can say what to do.
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Keep the weights and the step of their last update."""
+        if self.enabled and self._last_step is not None:
+            checkpoint[_CHECKPOINT_KEY] = {"weights": dict(self._weights), "step": self._last_step}
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Take the weights over, and give the module its own."""
+        state = checkpoint.get(_CHECKPOINT_KEY, {"weights": {}, "step": None})
+        self._weights, self._last_step = dict(state["weights"]), state["step"]
+        if self.enabled:
+            self._set_module(pl_module)
+
+    def _is_due(self, step: int) -> bool:
+        return self._last_step is None or step // self.every_n_steps > self._last_step // self.every_n_steps
+
+    def _gradients(self, trainer: Trainer, module: LightningModule, batch: Any) -> dict[str, Tensor]:
+        """Return the gradients of all terms that are on; note the weights that they have now."""
+        parameters = _trained_parameters(module)
+        gradients: dict[str, Tensor] = {}
+        with undisturbed(module), torch.enable_grad():
+            for name in (first := self._terms(trainer, module, batch)):
+                weight = self._weights[name] = _weight_of(module, name)
+                if weight:
+                    # Each from terms of its own: they may share a graph, which compiled ones cannot keep.
+                    terms = self._terms(trainer, module, batch) if gradients else first
+                    gradients[name] = gradient_of(terms[name], parameters)
+            recovery = self._recovery(trainer)
+            value = None if recovery is None else recovery.value_at(trainer.global_step)
+            if value is not None:
+                self._weights.setdefault(_RECOVERY, 1.0)
+                gradients[_RECOVERY] = gradient_of(value, parameters)
+        return gradients
+
+    @staticmethod
+    def _terms(trainer: Trainer, module: LightningModule, batch: Any) -> dict[str, Tensor]:
+        with trainer.precision_plugin.forward_context():
+            terms: dict[str, Tensor] = module.loss_terms(batch)  # type: ignore[operator]
+        return terms
+
+    def _set(self, trainer: Trainer, module: LightningModule) -> dict[str, float]:
+        """Give module and slope recovery their weights; return what enters the loss."""
+        entering = self._set_module(module)
+        recovery = self._recovery(trainer)
+        if recovery is not None and _RECOVERY in self._weights:
+            entering[_RECOVERY] = recovery.rescale(self._weights[_RECOVERY], trainer.global_step)
+        return entering
+
+    def _set_module(self, module: LightningModule) -> dict[str, float]:
+        weights = {name: weight for name, weight in self._weights.items() if name != _RECOVERY}
+        for name, weight in weights.items():
+            setattr(module, f"weight_{name}", weight)
+        return weights
+
+    def _recovery(self, trainer: Trainer) -> SlopeRecovery | None:
+        if not self.slope_recovery:
+            return None
+        callbacks: list[Callback] = getattr(trainer, "callbacks", [])
+        return next(callback for callback in callbacks if isinstance(callback, SlopeRecovery))
+
+
+def _weight_of(module: nn.Module, term: str) -> float:
+    weight = getattr(module, f"weight_{term}", None)
+    if not isinstance(weight, (int, float)):
+        raise ConfigurationError(
+            f"AdaptiveLossWeights balances the term {term!r} of {type(module).__name__}.loss_terms by the attribute "
+            f"weight_{term}, which is {weight!r}: give the module that number, and multiply the term by it in its loss"
+        )
+    return float(weight)
+
+
+def _trained_parameters(module: nn.Module) -> list[nn.Parameter]:
+    network = getattr(module, "network", module)
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise ConfigurationError(
+            f"AdaptiveLossWeights compares gradients by the network's parameters, and {type(network).__name__} has "
+            "none that requires one: leave the callback out"
+        )
+    return parameters

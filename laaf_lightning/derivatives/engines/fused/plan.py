@@ -1,0 +1,138 @@
+"""How the fused kernel computes some derivatives of one network, or why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from laaf_lightning.activations import AdaptiveActivation
+from laaf_lightning.derivatives.engines.fused.build import load_kernel
+from laaf_lightning.derivatives.engines.fused.operator import prepare
+from laaf_lightning.derivatives.engines.taylor import Stage, TaylorPlan
+from laaf_lightning.derivatives.layers import why_not_taylor
+from laaf_lightning.derivatives.orders import Order, with_lower_orders
+from laaf_lightning.derivatives.rules import rule_name
+from laaf_lightning.errors import ConfigurationError
+
+HIGHEST_ORDER = 2
+MOST_COORDINATES = 3
+# In the order of the kernel's codes.
+KERNEL_ACTIVATIONS = ("identity", "tanh", "sin", "sigmoid", "softplus", "silu", "gelu")
+_NONE_AFTER = -1
+
+
+def why_not_fused(network: nn.Module, orders: Iterable[Order]) -> str | None:
+    """Tell why the kernel cannot give some derivatives of a network.
+
+    Args:
+        network: maps points to outputs.
+        orders: the derivatives, as sorted column indices.
+
+    Returns:
+        A clause for a message; None if it can.
+    """
+    needed = with_lower_orders(orders)
+    if (reason := why_not_taylor(network, needed)) is not None:
+        return reason
+    if (highest := max(map(len, needed))) > HIGHEST_ORDER:
+        return f"a derivative of order {highest} is asked for, and the kernel goes up to order {HIGHEST_ORDER}"
+    if (columns := sum(len(order) == 1 for order in needed)) > MOST_COORDINATES:
+        return f"derivatives by {columns} coordinates are asked for, and the kernel has {MOST_COORDINATES}"
+    parameters = list(network.parameters())
+    if (dtypes := {parameter.dtype for parameter in parameters}) - {torch.float32, torch.float64}:
+        return f"the kernel has float32 and float64, and the network is of {', '.join(sorted(map(str, dtypes)))}"
+    if any(not parameter.is_cpu for parameter in parameters):
+        return f"the kernel runs on the CPU, and the network is on {next(network.parameters()).device}"
+    return _why_not_alternating(TaylorPlan.of(network, needed).stages)
+
+
+@dataclass(frozen=True)
+class FusedPlan:
+    """How the kernel computes some derivatives of one network: found once, used at every step.
+
+    It holds for the network's layers as they are; where one is replaced, a new plan is needed.
+
+    Attributes:
+        layers: the affine maps, each with the adaptive activation whose slope is folded into it, or None.
+        codes: what the kernel is told of each layer, see `jets`.
+        orders: the derivatives and all lower ones that they need, the value first.
+        columns: the same for the kernel, without the value.
+    """
+
+    layers: tuple[tuple[nn.Linear, AdaptiveActivation | None], ...]
+    codes: tuple[int, ...]
+    orders: tuple[Order, ...]
+    columns: tuple[int, ...]
+
+    @classmethod
+    def of(cls, network: nn.Module, orders: Iterable[Order]) -> FusedPlan:
+        """Plan some derivatives of a network; builds the kernel if it is not there.
+
+        Args:
+            network: see `why_not_fused`.
+            orders: the derivatives, as sorted column indices.
+
+        Returns:
+            The plan.
+
+        Raises:
+            ConfigurationError: if the network or an order is beyond the kernel, or if it cannot be built.
+        """
+        needed = with_lower_orders(orders)
+        if (reason := why_not_fused(network, needed)) is not None:
+            raise ConfigurationError(f"the fused kernel cannot differentiate this network: {reason}")
+        load_kernel()
+        prepare()
+        stages = TaylorPlan.of(network, needed).stages
+        layers, codes = [], []
+        for stage, after in zip(stages, (*stages[1:], None), strict=True):
+            if stage.affine is not None:
+                layers.append((stage.affine, stage.slope))
+                codes += [_code_after(after), int(stage.affine.bias is not None), int(stage.slope is not None)]
+        columns = tuple(column for order in needed[1:] for column in (*order, -1)[:2])
+        return cls(tuple(layers), tuple(codes), needed, columns)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Unpickled in a process of its own, where nobody has loaded the kernel.
+        vars(self).update(state)
+        load_kernel()
+        prepare()
+
+    def parameters(self) -> list[Tensor]:
+        """Return what the kernel is given: of each layer the weight, the bias and the slope, as far as it has them.
+
+        Returns:
+            Tensors of the weights' dtype, attached to the graph.
+        """
+        found: list[Tensor] = []
+        for affine, site in self.layers:
+            weight: Tensor = affine.weight
+            bias: Tensor | None = affine.bias
+            found += [weight] if bias is None else [weight, bias]
+            if site is not None:
+                found.append(site.slope.to(weight.dtype))
+        return found
+
+
+def _why_not_alternating(stages: Sequence[Stage]) -> str | None:
+    after_affine = False
+    for stage in stages:
+        if stage.affine is None and not after_affine:
+            return "the kernel takes each activation after a linear layer, and one stands elsewhere"
+        if stage.rule is not None and rule_name(stage.rule) not in KERNEL_ACTIVATIONS:
+            return "an activation has a rule of its own, which the kernel does not know"
+        after_affine = stage.affine is not None
+    return None if after_affine else "the kernel ends with a linear layer, and the network does not"
+
+
+def _code_after(stage: Stage | None) -> int:
+    """Return the kernel's number for what follows an affine map; the identity stands between two of them."""
+    if stage is None:
+        return _NONE_AFTER
+    name = "identity" if stage.rule is None else rule_name(stage.rule)
+    assert name is not None
+    return KERNEL_ACTIVATIONS.index(name)

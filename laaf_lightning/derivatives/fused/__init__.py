@@ -1,9 +1,0 @@
-"""One native function for the derivatives of a whole network: built on first use, on the CPU."""
-
-from laaf_lightning.derivatives.fused.build import KernelUnavailableError as KernelUnavailableError
-from laaf_lightning.derivatives.fused.build import is_built as is_built
-from laaf_lightning.derivatives.fused.build import load_kernel as load_kernel
-from laaf_lightning.derivatives.fused.build import why_not_buildable as why_not_buildable
-from laaf_lightning.derivatives.fused.field import FusedField as FusedField
-from laaf_lightning.derivatives.fused.plan import FusedPlan as FusedPlan
-from laaf_lightning.derivatives.fused.plan import why_not_fused as why_not_fused

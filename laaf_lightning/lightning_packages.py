@@ -1,0 +1,99 @@
+"""What the two Lightning packages need, once.
+
+Lightning is installed as ``pytorch_lightning`` or as ``lightning.pytorch``, two copies of the same code, each of whose
+Trainers accepts only its own classes: a DataModule of ours serves both, and a module of ours tells the Trainer of the
+second what to import.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning
+from pytorch_lightning import Callback
+
+from laaf_lightning.errors import ConfigurationError
+
+if TYPE_CHECKING or find_spec("lightning") is None:
+    _DataModule = pytorch_lightning.LightningDataModule
+    _Module = pytorch_lightning.LightningModule
+else:
+    import lightning.pytorch
+
+    class _DataModule(pytorch_lightning.LightningDataModule, lightning.pytorch.LightningDataModule):
+        """A DataModule for either Trainer."""
+
+    class _Module(pytorch_lightning.LightningModule, lightning.pytorch.LightningModule):
+        """A module that either Trainer takes for one of its own, so that ours can answer."""
+
+
+class NoValidation(list[Any]):
+    """The empty list of batches of a set that has no part for validation."""
+
+
+def no_validation() -> NoValidation:
+    """Make what ``val_dataloader`` returns where there is nothing to validate on, and no warning about it.
+
+    Lightning skips a validation of length zero, but warns about the length, which is meant here. The warning names
+    the class of the loader, so that silencing it for ours leaves it in place for all others.
+
+    Returns:
+        An empty list.
+    """
+    warnings.filterwarnings("ignore", f"Total length of `{NoValidation.__name__}` across ranks is zero")
+    return NoValidation()
+
+
+class LightningDataModule(_DataModule):
+    """A ``LightningDataModule`` for ``pytorch_lightning.Trainer`` and ``lightning.pytorch.Trainer`` alike.
+
+    It is a subclass of ``pytorch_lightning.LightningDataModule`` and, where the package ``lightning`` is installed,
+    of ``lightning.pytorch.LightningDataModule`` too, whichever of them is imported first.
+
+    Example:
+        >>> import pytorch_lightning
+        >>> issubclass(LightningDataModule, pytorch_lightning.LightningDataModule)
+        True
+    """
+
+    def val_dataloader(self) -> Any:
+        """Return the loaders for validation: none, unless a subclass has some.
+
+        Lightning asks whether a loader is overridden by comparing code objects, which differ between its two
+        copies (their docstrings do); with a method of our own both Trainers skip validation, instead of one of them
+        failing.
+
+        Returns:
+            An empty list: no validation.
+        """
+        return no_validation()
+
+    def __str__(self) -> str:
+        """Name the class: Lightning's own text counts batches, which draws them."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
+
+class PytorchLightningModule(_Module):
+    """A ``pytorch_lightning.LightningModule`` that says so to the Trainer of ``lightning.pytorch``.
+
+    That Trainer would turn it away with "`model` must be a `LightningModule`", which it is.
+    """
+
+    def configure_callbacks(self) -> Sequence[Callback] | Callback:
+        """Refuse another package's Trainer: the first hook that a Trainer calls, whatever it was asked to do.
+
+        Returns:
+            No callbacks.
+
+        Raises:
+            ConfigurationError: if the Trainer is not ``pytorch_lightning``'s.
+        """
+        if not isinstance(self.trainer, pytorch_lightning.Trainer):
+            raise ConfigurationError(
+                f"{type(self).__name__} is a module of pytorch_lightning, and this Trainer comes from "
+                f"{type(self.trainer).__module__.partition('.trainer')[0]}: use 'from pytorch_lightning import Trainer'"
+            )
+        return []

@@ -1,0 +1,40 @@
+"""What the modules refuse or warn about before a Trainer starts."""
+
+from __future__ import annotations
+
+from pytorch_lightning import LightningModule
+from pytorch_lightning.strategies import FSDPStrategy, ModelParallelStrategy, Strategy
+from pytorch_lightning.utilities import rank_zero_warn
+
+from laaf_lightning.errors import ConfigurationError
+
+
+def refuse_sharding(strategy: Strategy, module: LightningModule) -> None:
+    """Refuse a strategy that shards along a parameter's first dimension, which one slope of a layer does not have.
+
+    Args:
+        strategy: the Trainer's.
+        module: what it is to train.
+
+    Raises:
+        ConfigurationError: for FSDP and model parallelism.
+    """
+    if isinstance(strategy, (FSDPStrategy, ModelParallelStrategy)):
+        raise ConfigurationError(
+            f"{type(strategy).__name__} cuts every parameter into shards along its first dimension, and a slope of "
+            f"scope 'layer' or 'global' has none; {type(module).__name__} fits one device: use --trainer.strategy ddp"
+        )
+
+
+def warn_about_low_precision(module: LightningModule, what: str) -> None:
+    """Warn once on rank zero where a loss is computed in less than float32.
+
+    Args:
+        module: the module that is about to be fitted.
+        what: what suffers, for the sentence.
+    """
+    precision = str(module.trainer.precision)
+    if precision not in {"32-true", "64-true"}:
+        rank_zero_warn(
+            f"precision {precision} is too low for {what}: use 32-true or 64-true (--trainer.precision 64-true)"
+        )

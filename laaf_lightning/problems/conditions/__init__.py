@@ -1,0 +1,9 @@
+"""What u must meet beside the equation: values and derivatives on faces, equal faces, measured data."""
+
+from laaf_lightning.problems.conditions.condition import Condition as Condition
+from laaf_lightning.problems.conditions.faces import Dirichlet as Dirichlet
+from laaf_lightning.problems.conditions.faces import FaceCondition as FaceCondition
+from laaf_lightning.problems.conditions.faces import Neumann as Neumann
+from laaf_lightning.problems.conditions.faces import Robin as Robin
+from laaf_lightning.problems.conditions.periodic import Periodic as Periodic
+from laaf_lightning.problems.conditions.point_data import PointData as PointData

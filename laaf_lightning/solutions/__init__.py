@@ -1,0 +1,1 @@
+"""A problem and the network that solves it, in plain torch."""

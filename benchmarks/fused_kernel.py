@@ -23,7 +23,7 @@ from report import circumstances, print_json, spread, table
 from torch import Tensor
 
 from laaf_lightning import MLP, PINN, Burgers, CollocationBatch, CollocationDataModule
-from laaf_lightning.derivatives import FusedField, FusedPlan
+from laaf_lightning.derivatives import Field, FusedField, FusedPlan
 
 ORDERS = [(0,), (0, 0), (1,)]
 JETS = 4
@@ -106,7 +106,7 @@ def points(rounds: int) -> dict[str, Any]:
     return result
 
 
-def residual(u: FusedField) -> Tensor:
+def residual(u: Field) -> Tensor:
     return u.d("t") + u * u.d("x") - 0.01 * u.d("x", "x")
 
 

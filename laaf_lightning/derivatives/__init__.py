@@ -9,15 +9,14 @@ from laaf_lightning.derivatives.engines.fused import KernelUnavailableError as K
 from laaf_lightning.derivatives.engines.fused import is_built as is_built
 from laaf_lightning.derivatives.engines.fused import load_kernel as load_kernel
 from laaf_lightning.derivatives.engines.fused import why_not_buildable as why_not_buildable
-from laaf_lightning.derivatives.engines.fused import why_not_fused as why_not_fused
 from laaf_lightning.derivatives.engines.taylor import TaylorField as TaylorField
-from laaf_lightning.derivatives.engines.taylor import TaylorPlan as TaylorPlan
+from laaf_lightning.derivatives.engines.taylor_plan import TaylorPlan as TaylorPlan
 from laaf_lightning.derivatives.field import ConstantField as ConstantField
 from laaf_lightning.derivatives.field import Field as Field
 from laaf_lightning.derivatives.field import RecordingField as RecordingField
+from laaf_lightning.derivatives.jet_field import JetField as JetField
 from laaf_lightning.derivatives.layers import Layered as Layered
 from laaf_lightning.derivatives.layers import layers_of as layers_of
-from laaf_lightning.derivatives.layers import why_not_taylor as why_not_taylor
 from laaf_lightning.derivatives.orders import Order as Order
 from laaf_lightning.derivatives.orders import with_lower_orders as with_lower_orders
 from laaf_lightning.derivatives.rules import Differentiable as Differentiable

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from laaf_lightning.activations import AdaptiveActivation
-from laaf_lightning.derivatives.orders import Order, with_lower_orders
+from laaf_lightning.derivatives.module_state import has_hook
+from laaf_lightning.derivatives.orders import Order
 from laaf_lightning.derivatives.overridden_forward import describes_forward, forward_of
 from laaf_lightning.derivatives.rules import HIGHEST_ORDER, Rule, rule_of
 
@@ -41,26 +42,28 @@ def layers_of(network: nn.Module) -> Iterator[nn.Module]:
         yield from layers_of(part)
 
 
-def why_not_taylor(network: nn.Module, orders: Iterable[Order]) -> str | None:
-    """Tell why Taylor mode cannot serve.
+def why_no_sequence(network: nn.Module, layers: Sequence[nn.Module], orders: Iterable[Order]) -> str | None:
+    """Tell why derivatives cannot be carried through a network's layers.
 
-    It passes linear layers and activations with a known rule (see `rule_of`), adaptive or not, in sequence.
+    They are through linear layers and activations with a known rule (see `rule_of`), adaptive or not, in sequence.
 
     Args:
         network: the network.
-        orders: the derivatives that are needed.
+        layers: what `layers_of` makes of it.
+        orders: the derivatives that are needed, with all lower ones.
 
     Returns:
-        The reason, or None if it can.
+        The reason, or None if they can.
 
     Example:
-        >>> print(why_not_taylor(nn.Sequential(nn.Linear(1, 8), nn.Mish()), [(0,)]))
+        >>> network = nn.Sequential(nn.Linear(1, 8), nn.Mish())
+        >>> print(why_no_sequence(network, list(layers_of(network)), [(0,)]))
         no rule for the derivatives of Mish(): only linear layers and activations are passed, ...
     """
-    highest = max(map(len, with_lower_orders(orders)))
+    highest = max(map(len, orders), default=0)
     if highest > HIGHEST_ORDER:
         return f"a derivative of order {highest} is asked for, and it goes up to order {HIGHEST_ORDER}"
-    return _why_no_hooks(network) or _why_no_layers(tuple(layers_of(network)), highest)
+    return _why_no_hooks(network) or _why_no_layers(layers, highest)
 
 
 def is_affine(layer: nn.Module | None) -> TypeGuard[nn.Linear]:
@@ -95,10 +98,9 @@ def _parts(network: nn.Module) -> Iterable[nn.Module] | None:
 
 
 def _why_no_hooks(network: nn.Module) -> str | None:
-    # No public way to ask for them; weight_norm as it was before parametrizations, and pruning, work by hooks.
-    kinds = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+    # weight_norm as it was before parametrizations, and pruning, work by hooks.
     for module in network.modules():
-        if any(getattr(module, kind) for kind in kinds):
+        if has_hook(module):
             return (
                 f"{type(module).__name__} has a hook, which would not run: remove it; for weight_norm and "
                 "spectral_norm take those of torch.nn.utils.parametrizations"

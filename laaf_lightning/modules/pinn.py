@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from laaf_lightning.activations import Scope
-from laaf_lightning.data import CollocationBatch
+from laaf_lightning.derivatives import Field, KnownFactors
+from laaf_lightning.derivatives.engines import Engine, EngineName, check_engine
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable
 from laaf_lightning.models import MLP
-from laaf_lightning.modules.constant_pinn import constant_network_loss
-from laaf_lightning.modules.engine import (
-    LONG_RUN,
-    Engine,
-    check_engine,
-)
-from laaf_lightning.modules.mean_squares import mean_squares
+from laaf_lightning.modules.base import AdaptiveModule
+from laaf_lightning.modules.loss_weight import LossWeight
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
-from laaf_lightning.modules.pde_network import PDENetwork
-from laaf_lightning.modules.refusals import warn_about_low_precision
+from laaf_lightning.modules.refusals import refuse_own_forward, warn_about_low_precision
 from laaf_lightning.modules.solution_figures import solution_figures
-from laaf_lightning.problems import PDE, check_problem
+from laaf_lightning.problems import PDE, CollocationBatch, ConditionSet, check_problem
+from laaf_lightning.solutions import Solution, best_constant_loss, first_guesses
+
+LONG_RUN = 5000  # steps, beyond which "auto" builds the kernel
 
 
-class PINN(PDENetwork):
+class PINN(AdaptiveModule):
     r"""Solve a PDE by minimising its residual and the misfit of its conditions.
 
     .. math:: J = W_F \cdot \tfrac{1}{N_F} \sum |F(x_i)|^2 + W_u \cdot \tfrac{1}{N_u} \sum |u_i - \hat u(x_i)|^2
@@ -65,7 +62,8 @@ class PINN(PDENetwork):
     Attributes:
         coefficients: the problem's unknown coefficients, 0-dim parameters by name.
         conditions: the problem's conditions.
-        weight_residual: W_F, read at every step, so that a callback may change it.
+        weight_residual: W_F, a 0-dim tensor that is read at every step; a number that a callback assigns is written
+            into it.
         weight_data: W_u, likewise.
 
     Raises:
@@ -81,6 +79,8 @@ class PINN(PDENetwork):
     """
 
     lr_scheduler_interval = "step"
+    weight_residual = LossWeight()
+    weight_data = LossWeight()
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class PINN(PDENetwork):
         slope_lr: float | None = None,
         weight_residual: float = 1.0,
         weight_data: float = 1.0,
-        engine: Engine = "auto",
+        engine: EngineName = "auto",
         compile: bool = False,
         cuda_graphs: bool = False,
         chunk_size: int | None = None,
@@ -111,18 +111,30 @@ class PINN(PDENetwork):
             )
         check_problem(problem)
         check_engine(engine)
-        if chunk_size is not None and chunk_size < 1:
-            raise ConfigurationError(f"chunk_size={chunk_size} must be >= 1, or None for all points at once")
-        for name, value in (("weight_residual", weight_residual), ("weight_data", weight_data)):
-            if not (math.isfinite(value) and value >= 0):
-                raise ConfigurationError(f"{name}={value} must be finite and >= 0")
+        refuse_own_forward(self, PINN)
         self.problem = problem
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
         self.weight_residual, self.weight_data = weight_residual, weight_data
-        self.chunk_size, self.cuda_graphs = chunk_size, cuda_graphs
+        self.coefficients = first_guesses(problem)
         self._build()
-        self._differentiate(engine, compile=compile, allow_piecewise=allow_piecewise)
+        own_residual, own_field = (
+            None if getattr(type(self), name) is getattr(PINN, name) else getattr(self, name)
+            for name in ("residual", "field")
+        )
+        self._solution = Solution(
+            problem,
+            self.network,
+            engine=engine,
+            compile=compile,
+            chunk_size=chunk_size,
+            cuda_graphs=cuda_graphs,
+            coefficients=self.coefficients,
+            allow_piecewise=allow_piecewise,
+            residual=own_residual if own_field is None else self.residual,
+            field=own_field,
+            say=rank_zero_info,
+        )
 
     def build_network(self) -> nn.Module:
         """Build the MLP from the problem's coordinates to its unknowns.
@@ -141,6 +153,59 @@ class PINN(PDENetwork):
             init=self.init,
         )
 
+    @property
+    def solution(self) -> Solution:
+        """The problem with the network, in plain torch."""
+        if self._solution.network is not self.network:  # which may be replaced at any time
+            self._solution.network = self.network
+        return self._solution
+
+    @property
+    def differentiator(self) -> Engine:
+        """What differentiates the network: chosen from `engine`, and anew where a part of the network was replaced."""
+        return self.solution.engine
+
+    @property
+    def conditions(self) -> ConditionSet:
+        """The problem's conditions."""
+        return self._solution.conditions
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return u, with hard conditions built in.
+
+        Args:
+            inputs: points, shape (N, d).
+
+        Returns:
+            Shape (N, C).
+        """
+        return self.solution(inputs)
+
+    def field(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
+        """Return u with the derivatives that the residual asks for, or the conditions.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions at the points; None computes them.
+            at_conditions: whether those of the conditions are meant.
+
+        Returns:
+            The field.
+        """
+        return self.solution.field(points, known, at_conditions=at_conditions)
+
+    def residual(self, points: Tensor, known: KnownFactors | None = None) -> Tensor:
+        """Return the equation's residual of the network.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions at the points; None computes them.
+
+        Returns:
+            Shape (N, E) for E equations, attached to the graph.
+        """
+        return self.solution.residual_of(self.field(points, known), points)
+
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         """Return the terms of the loss without their weights.
 
@@ -151,9 +216,7 @@ class PINN(PDENetwork):
             ``"residual"``, the mean over points of |F|², and ``"data"``, the mean of the squared misfit, 0 without
             conditions; each 0-dim.
         """
-        at_once = self.differentiator.at_once and not self._overridden  # an engine is chosen outside of compiled code
-        graphs = self._graphs if self.cuda_graphs and batch.residual_points.is_cuda else None
-        residual, misfit = mean_squares(self, batch, self._run, self.chunk_size, at_once=at_once, graphs=graphs)
+        residual, misfit = self.solution.mean_squares(batch)
         return {"residual": residual, "data": misfit}
 
     def loss(self, batch: CollocationBatch) -> Tensor:
@@ -168,7 +231,8 @@ class PINN(PDENetwork):
         terms = self.loss_terms(batch)
         logged = {f"train/mse_{name}": term.detach() for name, term in terms.items()}
         self.log_at_log_steps(logged | {f"coefficient/{name}": c.detach() for name, c in self.coefficients.items()})
-        return self.weight_residual * terms["residual"] + self.weight_data * terms["data"]
+        residual, misfit = terms["residual"], terms["data"]
+        return self.weight_residual.to(residual) * residual + self.weight_data.to(misfit) * misfit
 
     def constant_network_loss(self, batch: CollocationBatch) -> Tensor | None:
         """Return the smallest loss of a constant network N ≡ c, minimised over the constant.
@@ -179,7 +243,7 @@ class PINN(PDENetwork):
         Returns:
             0-dim float64; None for several unknowns.
         """
-        return constant_network_loss(self, batch)
+        return best_constant_loss(self.solution, batch, self.weight_residual, self.weight_data)
 
     def setup(self, stage: str) -> None:
         """Refuse data of another problem.
@@ -200,7 +264,7 @@ class PINN(PDENetwork):
     def on_fit_start(self) -> None:
         """Build the kernel for a long run; say how derivatives are computed; warn about low precision."""
         if self.differentiator.hint and self.trainer.estimated_stepping_batches > LONG_RUN:
-            self._choose_engine(builds=True)
+            self.solution.choose_engine(builds=True)
         rank_zero_info(self._how_derivatives_are_computed())
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
 
@@ -223,9 +287,10 @@ class PINN(PDENetwork):
 
     def _how_derivatives_are_computed(self) -> str:
         on_gpu = self.device.type == "cuda"
-        how = (", compiled" if self._run.enabled else "") + (", as a CUDA graph" if on_gpu and self.cuda_graphs else "")
+        recorded = on_gpu and self.solution.cuda_graphs
+        how = (", compiled" if self.solution.is_compiled else "") + (", as a CUDA graph" if recorded else "")
         hint = self.differentiator.hint
-        if on_gpu and not self.cuda_graphs:
+        if on_gpu and not recorded:
             hint = "--model.cuda_graphs true is faster for a small network; see PINN's documentation"
         return f"PINN: {self.differentiator}{how}.{f' {hint}.' if hint else ''}"
 

@@ -6,6 +6,7 @@ from pytorch_lightning import LightningModule
 from pytorch_lightning.strategies import FSDPStrategy, ModelParallelStrategy, Strategy
 from pytorch_lightning.utilities import rank_zero_warn
 
+from laaf_lightning.derivatives.overridden_forward import forward_of
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -38,3 +39,22 @@ def warn_about_low_precision(module: LightningModule, what: str) -> None:
         rank_zero_warn(
             f"precision {precision} is too low for {what}: use 32-true or 64-true (--trainer.precision 64-true)"
         )
+
+
+def refuse_own_forward(module: LightningModule, base: type[LightningModule]) -> None:
+    """Refuse a PINN whose forward is another function than the one that its residual is computed of.
+
+    Args:
+        module: the module that is being made.
+        base: whose ``forward`` and ``field`` belong together.
+
+    Raises:
+        ConfigurationError: if a subclass overrides ``forward``, and not ``field`` too.
+    """
+    if forward_of(module) is base.forward or type(module).field is not base.field:  # type: ignore[attr-defined]
+        return
+    raise ConfigurationError(
+        f"{type(module).__name__} has a forward of its own, which validation would use and the residual would not: "
+        "let build_network return a module that does this, give the problem an ansatz() for conditions that hold by "
+        "construction, or override field too"
+    )

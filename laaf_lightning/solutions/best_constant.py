@@ -1,4 +1,4 @@
-"""The smallest loss of a constant network, J_c in Theorem 2.1, where it has no closed form."""
+"""The smallest loss of a constant network, J_c in Theorem 2.1."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors
+from laaf_lightning.problems import CollocationBatch
+from laaf_lightning.solutions.loss_terms import misfit_of, sum_of_squares
+from laaf_lightning.solutions.solution import Solution
 
 _CANDIDATES = 129
 
@@ -54,3 +59,43 @@ def _polish(loss: Callable[[Tensor], Tensor], constant: Tensor) -> Tensor:
 
     search.step(objective)
     return objective()
+
+
+def best_constant_loss(
+    solution: Solution, batch: CollocationBatch, weight_residual: float | Tensor, weight_data: float | Tensor
+) -> Tensor | None:
+    """Minimise the loss of a PINN over the constant networks N ≡ c.
+
+    Args:
+        solution: gives problem, conditions and coefficients.
+        batch: residual points, condition points and values.
+        weight_residual: W_F.
+        weight_data: W_u.
+
+    Returns:
+        0-dim float64; None for several unknowns.
+    """
+    problem = solution.problem
+    if len(problem.unknowns) > 1:
+        return None
+    with torch.inference_mode(mode=False):
+        # Tensors made in inference mode cannot take part in a backward pass: copies can.
+        points, at, values = (part.double().clone() for part in batch[:3])
+    known, known_at = solution.known_factors(points), solution.known_factors(at) if len(at) else None
+    coefficients = {name: value.detach().double() for name, value in solution.coefficients.items()}
+
+    def field(constant: Tensor, points: Tensor, known: KnownFactors | None) -> Field:
+        free = ConstantField(constant, points, problem.coordinates, problem.unknowns)
+        return free if known is None else ConstrainedField(free, known)
+
+    def loss(constant: Tensor) -> Tensor:
+        residual = problem.residual(problem.columns(points), field(constant, points, known), **coefficients)
+        objective = weight_residual * sum_of_squares(residual) / len(points)
+        if len(values):
+            u = field(constant, at, known_at)
+            (misfit,) = misfit_of(solution.conditions, u, values, batch.condition_counts)
+            objective = objective + weight_data * misfit
+        return objective
+
+    ends = values if len(values) else points.new_tensor([-1.0, 1.0])
+    return smallest_value(loss, ends.min(), ends.max())

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from laaf_lightning.derivatives import KnownFactors
-
-Part = tuple[Tensor, KnownFactors | None]
+from laaf_lightning.solutions.known_gradients import flattened, with_gradients
 
 
 class SumOver(Protocol):
@@ -51,26 +50,10 @@ def sum_in_chunks(
     if not trained or not torch.is_grad_enabled():
         return torch.stack([function(*part) for part in parts]).sum()
     # Not torch's checkpoint: compiled code may be another, and keep other tensors, when a chunk comes again.
-    apply: Callable[..., Tensor] = _SumWithGradients.apply
-    return apply(function, parts, *trained)
-
-
-class _SumWithGradients(torch.autograd.Function):
-    """Σ function(part), which knows its gradients by the parameters before anyone asks."""
-
-    @staticmethod
-    def forward(ctx: Any, function: SumOver, parts: Sequence[Part], *parameters: nn.Parameter) -> Tensor:
-        total = parts[0][0].new_zeros(())
-        gradients = [torch.zeros_like(parameter) for parameter in parameters]
-        for part in parts:
-            with torch.enable_grad():
-                value = function(*part)
-            found = torch.autograd.grad(value, parameters, allow_unused=True, materialize_grads=True)
-            total += value.detach()
-            gradients = [gradient + more for gradient, more in zip(gradients, found, strict=True)]
-        ctx.save_for_backward(*gradients)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *(outer * gradient for gradient in ctx.saved_tensors)
+    total, row = points.new_zeros(()), torch.zeros((), device=points.device)
+    for part in parts:
+        value = function(*part)
+        row = row + flattened(torch.autograd.grad(value, trained, allow_unused=True, materialize_grads=True))
+        total += value.detach()
+    (attached,) = with_gradients(total[None], row[None], trained)
+    return attached

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.solutions.known_gradients import flattened, with_gradients
 
 Terms = Callable[..., Sequence[Tensor]]
 Work = Callable[[], tuple[Tensor, ...]]
@@ -55,8 +56,7 @@ class CudaGraphs:
                 del self._recordings[next(iter(self._recordings))]
             self._recordings[whole] = _Recording(terms, inputs, parameters)
         values, gradients = self._recordings[whole](inputs)
-        apply: Callable[..., tuple[Tensor, ...]] = _TermsWithGradients.apply
-        return apply(values, gradients, *parameters)
+        return with_gradients(values, gradients, parameters)
 
     def __reduce__(self) -> tuple[type[CudaGraphs], tuple[()]]:
         return CudaGraphs, ()
@@ -76,8 +76,8 @@ class _Recording:
                 torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
                 for value in values
             ]
-            rows = [torch.cat([part.flatten() for part in row]) for row in gradients]
-            return torch.stack([value.detach() for value in values]), torch.stack(rows)
+            rows = torch.stack([flattened(row) for row in gradients])
+            return torch.stack([value.detach() for value in values]), rows
 
         self._replay, self._results = record(differentiated, self._inputs[0].device)
 
@@ -122,21 +122,3 @@ def record(
             "must not read values back from the GPU (.item(), if on a tensor, .cpu()); leave cuda_graphs at false"
         ) from error
     return graph.replay, results
-
-
-class _TermsWithGradients(torch.autograd.Function):
-    """Terms whose gradients are known before anyone asks."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, gradients: Tensor, *parameters: nn.Parameter) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(gradients)
-        ctx.parameters = [(parameter.shape, parameter.dtype) for parameter in parameters]
-        return tuple(value.clone() for value in values)
-
-    @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
-        (gradients,) = ctx.saved_tensors
-        total = torch.stack(outer).to(gradients.dtype) @ gradients
-        parts = total.split([shape.numel() for shape, _ in ctx.parameters])
-        shaped = (part.to(dtype).view(shape) for part, (shape, dtype) in zip(parts, ctx.parameters, strict=True))
-        return None, None, *shaped

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation
-from laaf_lightning.derivatives import AutogradField, Field, FusedField, Order, TaylorField
+from laaf_lightning.derivatives import AutogradField, Field, FusedField, FusedPlan, Order, TaylorField, TaylorPlan
+from laaf_lightning.derivatives.engines import Unsuitable
 
 NAMES = ("x", "y", "t")
 UNKNOWNS = ("u", "v", "w")
 ACTIVATIONS = ("tanh", "sin", "sigmoid", "softplus", "silu", "gelu", "identity")
+
+
+def why_not(plan: type[TaylorPlan] | type[FusedPlan], network: nn.Module, orders: Iterable[Order]) -> str | None:
+    """Return the reason for which a network's derivatives cannot be planned; None if they can."""
+    try:
+        plan.of(network, orders)
+    except Unsuitable as error:
+        return error.reason
+    return None
 
 
 def up_to(order: int, coordinates: int) -> tuple[Order, ...]:

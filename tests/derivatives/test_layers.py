@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation
-from laaf_lightning.derivatives import Layered, Order, TaylorField, layers_of, why_not_taylor
+from laaf_lightning.derivatives import Layered, Order, TaylorField, TaylorPlan, layers_of
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.models import MLP
-from tests.derivatives.cases import Chain, Steep, points
+from tests.derivatives.cases import Chain, Steep, points, why_not
 
 
 def test_layers_come_in_their_order_from_any_nesting() -> None:
@@ -115,7 +115,7 @@ REASONS: dict[str, tuple[nn.Module, Order, str]] = {
 def test_every_reason_names_what_is_in_the_way(name: str) -> None:
     network, order, reason = REASONS[name]
     with pytest.raises(ConfigurationError, match=reason):
-        raise ConfigurationError(why_not_taylor(network, [order]))
+        raise ConfigurationError(why_not(TaylorPlan, network, [order]))
     with pytest.raises(ConfigurationError, match=f"cannot differentiate this network: {reason[1:]}"):
         TaylorField(network, points(2, dtype=torch.float32), ["x", "t"], [order])
 
@@ -123,11 +123,11 @@ def test_every_reason_names_what_is_in_the_way(name: str) -> None:
 def test_a_hook_that_was_removed_is_no_hindrance() -> None:
     network = MLP(2, 1)
     network.register_forward_hook(lambda *_: None).remove()
-    assert why_not_taylor(network, [(0,)]) is None
+    assert why_not(TaylorPlan, network, [(0,)]) is None
 
 
 def test_own_activation_serves_up_to_the_order_that_it_knows() -> None:
-    assert why_not_taylor(nn.Sequential(nn.Linear(2, 4), Steep()), [(0, 1)]) is None
+    assert why_not(TaylorPlan, nn.Sequential(nn.Linear(2, 4), Steep()), [(0, 1)]) is None
 
 
 def test_own_derivatives_may_hold_parameters_of_any_dtype() -> None:
@@ -143,7 +143,7 @@ def test_own_derivatives_may_hold_parameters_of_any_dtype() -> None:
         def forward(self, z: Tensor) -> Tensor:
             return self.scale * super().forward(z)
 
-    assert why_not_taylor(nn.Sequential(nn.Linear(2, 4), Scaled()).double(), [(0,)]) is None
+    assert why_not(TaylorPlan, nn.Sequential(nn.Linear(2, 4), Scaled()).double(), [(0,)]) is None
 
 
 def test_a_slope_for_more_features_than_there_are_is_refused_by_torch() -> None:

@@ -14,11 +14,12 @@ from laaf_lightning.data import CollocationBatch
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
-from laaf_lightning.modules.mean_squares import mean_squares
 from laaf_lightning.problems import PDE, Burgers
 from laaf_lightning.solutions import cuda_graphs
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs, Work
+from laaf_lightning.solutions.loss_terms import HowToCompute, mean_squares
+from laaf_lightning.solutions.recorded_terms import recorded_terms
 from tests.modules.equations import EQUATIONS, assert_same, loss_and_gradients, pinn_of, points_of
 from tests.modules.small import burgers_data, quiet_trainer, small_pinn
 
@@ -44,11 +45,23 @@ def recordings(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
     return recorded
 
 
+def computed(
+    model: PINN, batch: CollocationBatch, graphs: CudaGraphs | None = None, chunk_size: int | None = None
+) -> tuple[Tensor, ...]:
+    """Return the terms, recorded or not."""
+    solution, how = model.solution, HowToCompute(Compiled(), chunk_size, at_once=False, by_name=False)
+    at_conditions = solution.known_factors(batch.condition_points) if len(batch.condition_values) else None
+    factors = solution.known_factors(batch.residual_points), at_conditions
+    if graphs is None:
+        return mean_squares(solution, batch, *factors, how)
+    return recorded_terms(solution, solution.network, graphs, batch, factors, how)
+
+
 def terms(
     model: PINN, batch: CollocationBatch, graphs: CudaGraphs | None = None, chunk_size: int | None = None
 ) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
     """Return each term that depends on parameters, with its gradients by them."""
-    values = mean_squares(model, batch, Compiled(), chunk_size, at_once=False, graphs=graphs)
+    values = computed(model, batch, graphs, chunk_size)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     settings: dict[str, Any] = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
     return [(value, torch.autograd.grad(value, parameters, **settings)) for value in values if value.requires_grad]
@@ -83,9 +96,9 @@ def test_points_changed_in_place_are_seen(recordings: list[Work]) -> None:
 def test_terms_of_an_earlier_call_keep_their_values_and_gradients(recordings: list[Work]) -> None:
     model, batch, graphs = pinn_of(Burgers()), points_of(Burgers()), CudaGraphs()
     expected = terms(model, batch)
-    first = mean_squares(model, batch, Compiled(), None, at_once=False, graphs=graphs)
+    first = computed(model, batch, graphs)
     other = batch._replace(residual_points=batch.residual_points / 2)
-    mean_squares(model, other, Compiled(), None, at_once=False, graphs=graphs)
+    computed(model, other, graphs)
     for value, (number, gradients) in zip(first, expected, strict=True):
         assert_same(value, number)
         assert_same(torch.autograd.grad(value, list(model.parameters()), retain_graph=True), gradients)
@@ -119,17 +132,17 @@ def test_a_problem_without_conditions_has_one_term(recordings: list[Work]) -> No
     batch = points_of(Burgers())
     empty = CollocationBatch(batch.residual_points, batch.residual_points[:0], batch.condition_values[:0])
     model = pinn_of(Burgers())
-    residual, misfit = mean_squares(model, empty, Compiled(), None, at_once=False, graphs=CudaGraphs())
+    (residual,) = computed(model, empty, CudaGraphs())
     assert_same(residual, terms(model, empty)[0][0])
-    assert misfit == 0
+    assert model.loss_terms(empty)["data"] == 0
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
 def test_copies_have_recordings_of_their_own(copied: Callable[[PINN], PINN], recordings: list[Work]) -> None:
     model, batch = pinn_of(Burgers()), points_of(Burgers())
-    terms(model, batch, model._graphs)
+    terms(model, batch, model.solution._graphs)
     twin = copied(model)
-    assert_same(terms(twin, batch, twin._graphs), terms(model, batch))
+    assert_same(terms(twin, batch, twin.solution._graphs), terms(model, batch))
     assert len(recordings) == 2
 
 

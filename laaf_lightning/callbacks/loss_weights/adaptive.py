@@ -192,7 +192,7 @@ class AdaptiveLossWeights(Callback):
 
 def _weight_of(module: nn.Module, term: str) -> float:
     weight = getattr(module, f"weight_{term}", None)
-    if not isinstance(weight, (int, float)):
+    if not isinstance(weight, (int, float, Tensor)):
         raise ConfigurationError(
             f"AdaptiveLossWeights balances the term {term!r} of {type(module).__name__}.loss_terms by the attribute "
             f"weight_{term}, which is {weight!r}: give the module that number, and multiply the term by it in its loss"

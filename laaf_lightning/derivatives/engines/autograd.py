@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from laaf_lightning.derivatives.engines.engine import Engine, Names, Orders, Say
 from laaf_lightning.derivatives.field import Field
+from laaf_lightning.derivatives.module_state import NetworkState
 from laaf_lightning.derivatives.orders import Order
 
 
@@ -84,3 +88,38 @@ def _differentiable(points: Tensor) -> Tensor:
     if torch.compiler.is_compiling():
         return points  # which the caller made a leaf that requires a gradient: it cannot be done while tracing
     return (points.clone() if points.is_inference() else points.detach()).requires_grad_()
+
+
+@dataclass(frozen=True)
+class Autograd(Engine):
+    """Nested autograd, for every network that keeps points apart and every order."""
+
+    name: ClassVar[str] = "autograd"
+    title: ClassVar[str] = "nested autograd"
+
+    @classmethod
+    def of(cls, network: nn.Module, orders: Orders, names: Names, *, build: Say | None = None) -> Autograd:
+        """Take any network.
+
+        Args:
+            network: maps points (N, d) to u (N, C).
+            orders: the derivatives that are expected; others may be asked for too.
+            names: of the coordinates and unknowns.
+            build: not used.
+
+        Returns:
+            The engine.
+        """
+        return cls(names, orders, NetworkState(network))
+
+    def fields(self, network: nn.Module, sets: Mapping[str, Tensor]) -> dict[str, Field]:
+        """Evaluate the network at each set; derivatives follow when they are asked for.
+
+        Args:
+            network: N.
+            sets: points (N, d) by name.
+
+        Returns:
+            A field for each set.
+        """
+        return {name: AutogradField(network, points, *self.names) for name, points in sets.items()}

@@ -2,82 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations import AdaptiveActivation
+from laaf_lightning.derivatives.engines.engine import Engine, Names, Orders, Say
+from laaf_lightning.derivatives.engines.taylor_plan import TITLE, TaylorPlan, Terms
 from laaf_lightning.derivatives.field import Field
-from laaf_lightning.derivatives.layers import is_adaptive, is_affine, layers_of, why_not_taylor
-from laaf_lightning.derivatives.orders import Order, partitions, with_lower_orders
-from laaf_lightning.derivatives.rules import Rule, rule_of
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.derivatives.jet_field import JetField
+from laaf_lightning.derivatives.module_state import NetworkState
+from laaf_lightning.derivatives.orders import Order
+from laaf_lightning.derivatives.rules import Rule
 
 # Derivatives of a layer's output by the coordinates: order to (features, N) or (features, 1). What is absent is zero.
 Jets: TypeAlias = dict[Order, Tensor]
 Products: TypeAlias = dict[tuple[Order, ...], Tensor]
-Terms: TypeAlias = tuple[tuple[tuple[Order, ...], int], ...]
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One step of a network: an affine map, or an activation.
-
-    Attributes:
-        affine: the affine map, or None.
-        slope: the adaptive activation whose slope acts here, or None; the slope after an affine map is folded into it.
-        rule: the activation's derivatives, or None for an affine map.
-    """
-
-    affine: nn.Linear | None
-    slope: AdaptiveActivation | None
-    rule: Rule | None
-
-
-@dataclass(frozen=True)
-class TaylorPlan:
-    """How some derivatives of one network are computed: found once, used at every step.
-
-    It holds for the network's layers as they are; where one is replaced, a new plan is needed.
-
-    Attributes:
-        stages: the network's layers.
-        orders: the derivatives and all lower ones that they need.
-        highest: the highest order.
-        terms: for each order but (), the terms of Faà di Bruno's formula by the order of σ's derivative.
-    """
-
-    stages: tuple[Stage, ...]
-    orders: tuple[Order, ...]
-    highest: int
-    terms: tuple[tuple[Order, tuple[tuple[int, Terms], ...]], ...]
-
-    @classmethod
-    def of(cls, network: nn.Module, orders: Iterable[Order]) -> TaylorPlan:
-        """Plan some derivatives of a network.
-
-        Args:
-            network: see `why_not_taylor`.
-            orders: the derivatives, as sorted column indices.
-
-        Returns:
-            The plan.
-
-        Raises:
-            ConfigurationError: if the network or an order is beyond Taylor mode.
-        """
-        needed = with_lower_orders(orders)
-        if (reason := why_not_taylor(network, needed)) is not None:
-            raise ConfigurationError(f"Taylor mode cannot differentiate this network: {reason}")
-        terms = tuple((order, _by_size(order)) for order in needed if order)
-        return cls(tuple(_stages(tuple(layers_of(network)))), needed, max(map(len, needed)), terms)
-
-
-class TaylorField(Field):
+class TaylorField(JetField):
     r"""u = N(x) and the derivatives that were asked for, all from one forward pass.
 
     Each layer maps its input's partial derivatives to its output's: an affine map acts on each, an activation
@@ -88,7 +33,7 @@ class TaylorField(Field):
     Source: Griewank & Walther, Evaluating Derivatives (2008), chapter 13.
 
     Args:
-        network: maps points (N, d) to u (N, C); see `why_not_taylor`.
+        network: maps points (N, d) to u (N, C); see `TaylorPlan.of`.
         points: shape (N, d).
         coordinates: the d names of the columns.
         orders: the derivatives that will be asked for, as sorted column indices, each of order 4 or less; or a
@@ -114,37 +59,56 @@ class TaylorField(Field):
         unknowns: Sequence[str] = ("u",),
     ) -> None:
         plan = orders if isinstance(orders, TaylorPlan) else TaylorPlan.of(network, orders)
-        self._jets = _propagate(points, plan)
-        self._known = plan.orders
-        super().__init__(self._jets[()].t(), coordinates, unknowns)
-
-    def _derivative(self, order: Order) -> Tensor:
-        if order not in self._known:
-            raise self._not_asked_for(order)
-        if order not in self._jets:
-            return torch.zeros_like(self.value)
-        return self._jets[order].t().expand_as(self.value)
+        jets = {order: jet.t() for order, jet in _propagate(points, plan).items()}
+        super().__init__(jets, plan.orders, coordinates, unknowns)
 
 
-def _by_size(order: Order) -> tuple[tuple[int, Terms], ...]:
-    """Group the terms of Faà di Bruno's formula by the number of their factors, the order of σ's derivative."""
-    grouped = itertools.groupby(partitions(order), key=lambda term: len(term[0]))
-    return tuple((size, tuple(terms)) for size, terms in grouped)
+@dataclass(frozen=True)
+class Taylor(Engine):
+    """Taylor mode.
 
+    Attributes:
+        plans: how, for each set of points.
+    """
 
-def _stages(layers: Sequence[nn.Module]) -> Iterator[Stage]:
-    """Pair each slope with the affine map before it, where there is one."""
-    folded = False
-    for layer, after in itertools.zip_longest(layers, layers[1:]):
-        if is_affine(layer):
-            yield Stage(layer, _with_slope(after), None)
-        else:
-            yield Stage(None, None if folded else _with_slope(layer), rule_of(layer))
-        folded = is_affine(layer)
+    name: ClassVar[str] = "taylor"
+    title: ClassVar[str] = TITLE
 
+    plans: Mapping[str, TaylorPlan] = field(default_factory=dict)
 
-def _with_slope(layer: nn.Module | None) -> AdaptiveActivation | None:
-    return layer if is_adaptive(layer) and layer.a is not None else None
+    @classmethod
+    def of(cls, network: nn.Module, orders: Orders, names: Names, *, build: Say | None = None) -> Taylor:
+        """Plan the derivatives of a sequence of layers.
+
+        Args:
+            network: see `TaylorPlan.of`.
+            orders: the derivatives at each set of points, each of order 4 or less.
+            names: of the coordinates and unknowns.
+            build: not used.
+
+        Returns:
+            The engine.
+
+        Raises:
+            Unsuitable: if the network or an order is beyond Taylor mode.
+        """
+        plans = TaylorPlan.of_sets(network, [*orders.values()])
+        return cls(names, orders, NetworkState(network), plans=dict(zip(orders, plans, strict=True)))
+
+    def fields(self, network: nn.Module, sets: Mapping[str, Tensor]) -> dict[str, Field]:
+        """Pass each set through the layers.
+
+        Args:
+            network: N.
+            sets: points (N, d) by name.
+
+        Returns:
+            A field for each set.
+        """
+        coordinates, unknowns = self.names
+        return {
+            name: TaylorField(network, points, coordinates, self.plans[name], unknowns) for name, points in sets.items()
+        }
 
 
 def _propagate(points: Tensor, plan: TaylorPlan) -> Jets:

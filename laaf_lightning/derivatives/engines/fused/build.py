@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.derivatives.engines.engine import Unsuitable
 
 _SOURCES = Path(__file__).parent / "kernel"
 _SECONDS = 20  # a build takes on an ordinary machine
@@ -29,7 +29,7 @@ _CAPABILITIES = {
 }
 
 
-class KernelUnavailableError(ConfigurationError):
+class KernelUnavailableError(Unsuitable):
     """The kernel is not there and cannot be built; the text says why, and what helps."""
 
 

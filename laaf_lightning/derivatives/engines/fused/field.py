@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from laaf_lightning.derivatives.engines.fused.operator import jets
 from laaf_lightning.derivatives.engines.fused.plan import FusedPlan
-from laaf_lightning.derivatives.field import Field
+from laaf_lightning.derivatives.jet_field import JetField
 from laaf_lightning.derivatives.orders import Order
 from laaf_lightning.errors import ConfigurationError
 
 
-class FusedField(Field):
+class FusedField(JetField):
     r"""u = N(x) and the derivatives that were asked for, by one native function, with one for the gradients.
 
     Each chunk of points goes through all layers while it is in the processor's caches. The pass backwards computes
@@ -22,7 +22,7 @@ class FusedField(Field):
     gradients cannot be differentiated again.
 
     Args:
-        network: maps points (N, d) to u (N, C); see `why_not_fused`.
+        network: maps points (N, d) to u (N, C); see `FusedPlan.of`.
         points: shape (N, d), of the network's dtype.
         coordinates: the d names of the columns.
         orders: the derivatives that will be asked for, as sorted column indices, each of order 2 or less; or a
@@ -46,7 +46,7 @@ class FusedField(Field):
         parameters = plan.parameters()
         _check_alike(points, parameters[0])
         (values,) = jets([points.detach()], parameters, plan.codes, [plan.columns])
-        self._take(values, plan, coordinates, unknowns)
+        super().__init__(dict(zip(plan.orders, values, strict=True)), plan.orders, coordinates, unknowns)
 
     @classmethod
     def at_sets(
@@ -56,7 +56,7 @@ class FusedField(Field):
         coordinates: Sequence[str],
         plans: Sequence[FusedPlan],
         unknowns: Sequence[str] = ("u",),
-    ) -> list[FusedField]:
+    ) -> list[JetField]:
         """Differentiate one network at several sets of points in one call, each with derivatives of its own.
 
         Args:
@@ -77,7 +77,7 @@ class FusedField(Field):
             _check_alike(own, parameters[0])
         columns = [plan.columns for plan in plans]
         sets = jets([own.detach() for own in points], parameters, plans[0].codes, columns)
-        return [_OfCall(values, plan, coordinates, unknowns) for values, plan in zip(sets, plans, strict=True)]
+        return [_field(values, plan, coordinates, unknowns) for values, plan in zip(sets, plans, strict=True)]
 
     @classmethod
     def of_networks(
@@ -87,7 +87,7 @@ class FusedField(Field):
         coordinates: Sequence[str],
         orders: Iterable[Order] | Sequence[FusedPlan],
         unknowns: Sequence[str] = ("u",),
-    ) -> list[FusedField]:
+    ) -> list[JetField]:
         """Differentiate several networks of one shape in one call, as for many seeds that train together.
 
         Args:
@@ -130,27 +130,12 @@ class FusedField(Field):
         _check_alike(points, stacked[0])
         (values,) = jets([points.detach()], stacked, plans[0].codes, [plans[0].columns])
         together = zip(*(value.unbind() for value in values), strict=True)
-        return [_OfCall(own, plan, coordinates, unknowns) for own, plan in zip(together, plans, strict=True)]
-
-    def _take(
-        self, values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]
-    ) -> None:
-        super().__init__(values[0], coordinates, unknowns)
-        self._jets = dict(zip(plan.orders[1:], values[1:], strict=True))
-
-    def _derivative(self, order: Order) -> Tensor:
-        if order not in self._jets:
-            raise self._not_asked_for(order)
-        return self._jets[order]
+        return [_field(own, plan, coordinates, unknowns) for own, plan in zip(together, plans, strict=True)]
 
 
-class _OfCall(FusedField):
-    """One field of a call that gave several."""
-
-    def __init__(
-        self, values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]
-    ) -> None:
-        self._take(values, plan, coordinates, unknowns)
+def _field(values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]) -> JetField:
+    """Make a field of one set, or one network, of a call that gave several."""
+    return JetField(dict(zip(plan.orders, values, strict=True)), plan.orders, coordinates, unknowns)
 
 
 def _check_alike(points: Tensor, parameter: Tensor) -> None:

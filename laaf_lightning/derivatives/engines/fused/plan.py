@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation
+from laaf_lightning.derivatives.engines.engine import Unsuitable
 from laaf_lightning.derivatives.engines.fused.build import load_kernel
 from laaf_lightning.derivatives.engines.fused.operator import prepare
-from laaf_lightning.derivatives.engines.taylor import Stage, TaylorPlan
-from laaf_lightning.derivatives.layers import why_not_taylor
-from laaf_lightning.derivatives.orders import Order, with_lower_orders
+from laaf_lightning.derivatives.engines.taylor_plan import Stage, TaylorPlan
+from laaf_lightning.derivatives.orders import Order
 from laaf_lightning.derivatives.rules import rule_name
-from laaf_lightning.errors import ConfigurationError
 
+TITLE = "the fused kernel"
 HIGHEST_ORDER = 2
 MOST_COORDINATES = 3
 # In the order of the kernel's codes.
@@ -25,29 +25,26 @@ KERNEL_ACTIVATIONS = ("identity", "tanh", "sin", "sigmoid", "softplus", "silu", 
 _NONE_AFTER = -1
 
 
-def why_not_fused(network: nn.Module, orders: Iterable[Order]) -> str | None:
-    """Tell why the kernel cannot give some derivatives of a network.
+def why_not_fused(network: nn.Module, plan: TaylorPlan) -> str | None:
+    """Tell why the kernel cannot give what Taylor mode can.
 
     Args:
         network: maps points to outputs.
-        orders: the derivatives, as sorted column indices.
+        plan: of the same derivatives in Taylor mode.
 
     Returns:
         A clause for a message; None if it can.
     """
-    needed = with_lower_orders(orders)
-    if (reason := why_not_taylor(network, needed)) is not None:
-        return reason
-    if (highest := max(map(len, needed))) > HIGHEST_ORDER:
-        return f"a derivative of order {highest} is asked for, and the kernel goes up to order {HIGHEST_ORDER}"
-    if (columns := sum(len(order) == 1 for order in needed)) > MOST_COORDINATES:
+    if plan.highest > HIGHEST_ORDER:
+        return f"a derivative of order {plan.highest} is asked for, and the kernel goes up to order {HIGHEST_ORDER}"
+    if (columns := sum(len(order) == 1 for order in plan.orders)) > MOST_COORDINATES:
         return f"derivatives by {columns} coordinates are asked for, and the kernel has {MOST_COORDINATES}"
     parameters = list(network.parameters())
     if (dtypes := {parameter.dtype for parameter in parameters}) - {torch.float32, torch.float64}:
         return f"the kernel has float32 and float64, and the network is of {', '.join(sorted(map(str, dtypes)))}"
     if any(not parameter.is_cpu for parameter in parameters):
         return f"the kernel runs on the CPU, and the network is on {next(network.parameters()).device}"
-    return _why_not_alternating(TaylorPlan.of(network, needed).stages)
+    return _why_not_alternating(plan.stages)
 
 
 @dataclass(frozen=True)
@@ -73,28 +70,43 @@ class FusedPlan:
         """Plan some derivatives of a network; builds the kernel if it is not there.
 
         Args:
-            network: see `why_not_fused`.
+            network: linear layers and activations of `KERNEL_ACTIVATIONS` in turn, float32 or float64, on the CPU.
             orders: the derivatives, as sorted column indices.
 
         Returns:
             The plan.
 
         Raises:
-            ConfigurationError: if the network or an order is beyond the kernel, or if it cannot be built.
+            Unsuitable: if the network or an order is beyond the kernel.
+            KernelUnavailableError: if the kernel cannot be built.
         """
-        needed = with_lower_orders(orders)
-        if (reason := why_not_fused(network, needed)) is not None:
-            raise ConfigurationError(f"the fused kernel cannot differentiate this network: {reason}")
+        try:
+            taylor = TaylorPlan.of(network, orders)
+        except Unsuitable as error:
+            raise Unsuitable(error.reason, TITLE) from error
+        if (reason := why_not_fused(network, taylor)) is not None:
+            raise Unsuitable(reason, TITLE)
         load_kernel()
+        return cls.of_taylor(taylor)
+
+    @classmethod
+    def of_taylor(cls, plan: TaylorPlan) -> FusedPlan:
+        """Plan for the kernel, which is there, what is planned for Taylor mode.
+
+        Args:
+            plan: one that `why_not_fused` has nothing against.
+
+        Returns:
+            The plan.
+        """
         prepare()
-        stages = TaylorPlan.of(network, needed).stages
         layers, codes = [], []
-        for stage, after in zip(stages, (*stages[1:], None), strict=True):
+        for stage, after in zip(plan.stages, (*plan.stages[1:], None), strict=True):
             if stage.affine is not None:
                 layers.append((stage.affine, stage.slope))
                 codes += [_code_after(after), int(stage.affine.bias is not None), int(stage.slope is not None)]
-        columns = tuple(column for order in needed[1:] for column in (*order, -1)[:2])
-        return cls(tuple(layers), tuple(codes), needed, columns)
+        columns = tuple(column for order in plan.orders[1:] for column in (*order, -1)[:2])
+        return cls(tuple(layers), tuple(codes), plan.orders, columns)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Unpickled in a process of its own, where nobody has loaded the kernel.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from laaf_lightning.activations import SCOPES, AdaptiveActivation, Scope
-from laaf_lightning.derivatives import AutogradField, FusedField, FusedPlan, TaylorField, why_not_fused
+from laaf_lightning.derivatives import AutogradField, FusedField, FusedPlan, TaylorField
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.models import MLP
 from tests.derivatives.cases import (
@@ -24,6 +24,7 @@ from tests.derivatives.cases import (
     randomised,
     tempered,
     up_to,
+    why_not,
 )
 from tests.derivatives.engines.test_taylor import NETWORKS, SOFTPLUS_TOLERANCE
 
@@ -88,7 +89,7 @@ BEYOND = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_of_every_build_equal_nested_autograd_or_are_refused_with_a_reason(name: str) -> None:
     network, orders = randomised(NETWORKS[name]), up_to(2, 2)
-    assert why_not_fused(network, orders) == BEYOND.get(name)
+    assert why_not(FusedPlan, network, orders) == BEYOND.get(name)
     if name in BEYOND:
         with pytest.raises(ConfigurationError, match="the fused kernel cannot differentiate this network: "):
             FusedPlan.of(network, orders)
@@ -97,18 +98,18 @@ def test_networks_of_every_build_equal_nested_autograd_or_are_refused_with_a_rea
 
 
 def test_what_is_beyond_the_kernel_is_told() -> None:
-    assert why_not_fused(nn.Sequential(nn.Linear(2, 1), nn.Mish()), [(0,)]) is not None
-    assert why_not_fused(MLP(1, 1), [(0, 0, 0)]) == (
+    assert why_not(FusedPlan, nn.Sequential(nn.Linear(2, 1), nn.Mish()), [(0,)]) is not None
+    assert why_not(FusedPlan, MLP(1, 1), [(0, 0, 0)]) == (
         "a derivative of order 3 is asked for, and the kernel goes up to order 2"
     )
-    assert why_not_fused(MLP(4, 1), [(0,), (1,), (2,), (3,)]) == (
+    assert why_not(FusedPlan, MLP(4, 1), [(0,), (1,), (2,), (3,)]) == (
         "derivatives by 4 coordinates are asked for, and the kernel has 3"
     )
-    assert why_not_fused(MLP(4, 1), [(0,), (1,), (3,)]) is None
-    assert why_not_fused(MLP(1, 1).bfloat16(), [(0,)]) == (
+    assert why_not(FusedPlan, MLP(4, 1), [(0,), (1,), (3,)]) is None
+    assert why_not(FusedPlan, MLP(1, 1).bfloat16(), [(0,)]) == (
         "the kernel has float32 and float64, and the network is of torch.bfloat16"
     )
-    assert why_not_fused(MLP(1, 1).to("meta"), [(0,)]) == "the kernel runs on the CPU, and the network is on meta"
+    assert why_not(FusedPlan, MLP(1, 1).to("meta"), [(0,)]) == "the kernel runs on the CPU, and the network is on meta"
 
 
 @pytest.mark.parametrize("coordinates", [4, 7])

@@ -1,0 +1,120 @@
+"""Which engine differentiates a network."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from laaf_lightning.derivatives.engines.autograd import Autograd
+from laaf_lightning.derivatives.engines.engine import Engine, Names, NotBuilt, Orders, Say, Unsuitable
+from laaf_lightning.derivatives.engines.fused import Fused, KernelUnavailableError
+from laaf_lightning.derivatives.engines.probe import as_it_was, refuse_mixing
+from laaf_lightning.derivatives.engines.taylor import Taylor
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+
+EngineName = Literal["auto", "autograd", "taylor", "fused"]
+ENGINES: tuple[type[Engine], ...] = (Fused, Taylor, Autograd)  # the better one first
+_AGREEMENT = 1e-3
+
+
+def check_engine(engine: str) -> None:
+    """Refuse an unknown engine.
+
+    Args:
+        engine: what was asked for.
+
+    Raises:
+        ConfigurationError: if it is not one of the four.
+    """
+    if engine not in get_args(EngineName):
+        raise ConfigurationError(unknown_choice("engine", engine, get_args(EngineName)))
+
+
+def choose(
+    engine: EngineName,
+    network: nn.Module,
+    orders: Orders,
+    names: Names,
+    points: Tensor,
+    *,
+    builds: bool = False,
+    say: Say | None = None,
+) -> Engine:
+    """Choose how to differentiate a network.
+
+    Args:
+        engine: an engine's name, or ``"auto"`` for the first of `ENGINES` that serves.
+        network: maps points (N, d) to u (N, C).
+        orders: the derivatives that will be asked for at each set of points, by the set's name.
+        names: of the coordinates and unknowns.
+        points: a few of the domain, (N, d), at which the engine must give what the network gives.
+        builds: whether ``"auto"`` may build something, or only take what is there.
+        say: what tells the user that something is built; None for a logger.
+
+    Returns:
+        The engine, which knows why it is not a better one.
+
+    Raises:
+        ConfigurationError: if the engine that is asked for does not serve, or none does.
+        KernelUnavailableError: if the kernel is asked for and cannot be built.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(1, 8), nn.Mish(), nn.Linear(8, 1))
+        >>> str(choose("auto", network, {"inside": frozenset({(0,)})}, Names(("x",)), torch.rand(5, 1)))
+        'u, u_x by nested autograd, since no rule for the derivatives of Mish(): only linear layers and activations ...'
+    """
+    say = say or logging.getLogger(__name__).warning
+    if engine != "auto":
+        (kind,) = (kind for kind in ENGINES if kind.name == engine)
+        try:
+            return _agreeing(kind.of(network, orders, names, build=say), network, points)
+        except Unsuitable as error:
+            instead = choose("auto", network, orders, names, points).title
+            if isinstance(error, KernelUnavailableError):
+                raise KernelUnavailableError(f"{error}; engine='auto' takes {instead}") from error
+            raise ConfigurationError(
+                f"engine={engine!r} does not serve here: {error.reason}; engine='auto' takes {instead}"
+            ) from error
+    refused: tuple[type[Engine], Unsuitable] | None = None
+    for kind in ENGINES:
+        found = _found_or_refused(kind, network, orders, names, points, say if builds else None)
+        if isinstance(found, Engine):
+            return found if refused is None else _explained(found, *refused)
+        refused = kind, found
+    assert refused is not None
+    raise refused[1]
+
+
+def _found_or_refused(
+    kind: type[Engine], network: nn.Module, orders: Orders, names: Names, points: Tensor, build: Say | None
+) -> Engine | Unsuitable:
+    try:
+        return _agreeing(kind.of(network, orders, names, build=build), network, points)
+    except Unsuitable as error:
+        return error
+
+
+def _agreeing(engine: Engine, network: nn.Module, points: Tensor) -> Engine:
+    """Compare u with the network's own: a forward of its own may do more than its layers."""
+    name = next(iter(engine.orders))
+    if isinstance(engine, Autograd):
+        refuse_mixing(network, points)
+        return engine
+    with as_it_was(network, training=False), torch.no_grad():
+        u, expected = engine.fields(network, {name: points})[name].value, network(points)
+    if u.shape == expected.shape and torch.allclose(u, expected, rtol=_AGREEMENT, atol=_AGREEMENT):
+        return engine
+    raise Unsuitable(f"the forward of {type(network).__name__} does more than its layers one after the other")
+
+
+def _explained(chosen: Engine, better: type[Engine], error: Unsuitable) -> Engine:
+    """Note why the engine before it in the list was not taken."""
+    if isinstance(error, NotBuilt):
+        return replace(chosen, hint=error.reason)
+    if better.is_extra and not isinstance(error, KernelUnavailableError):
+        return replace(chosen, hint=f"Not by {better.title}, since {error.reason}")
+    return replace(chosen, reason=error.reason)

@@ -1,0 +1,171 @@
+"""The unknowns of a PDE as a network gives them: derivatives by some engine, hard conditions, unknown coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from laaf_lightning.derivatives import ConstrainedField, Field, KnownFactors
+from laaf_lightning.derivatives.engines import Engine, EngineName, Names, check_engine, choose
+from laaf_lightning.derivatives.engines.engine import Say
+from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
+from laaf_lightning.solutions.known_factors_cache import KnownFactorsCache
+from laaf_lightning.solutions.network_checks import points_to_try
+
+INSIDE, AT_CONDITIONS = "residual", "conditions"
+
+
+class NetworkFields:
+    """u of a problem by a network: the base of `Solution`.
+
+    Args:
+        problem: the equation with its conditions.
+        network: maps points (N, d) to the C unknowns (N, C).
+        engine: how derivatives are computed.
+        coefficients: the unknown coefficients; None makes them of the problem's first guesses.
+        say: what tells the user that a native kernel is being built; None for a logger.
+
+    Raises:
+        ConfigurationError: for a problem that contradicts itself, an engine that is unknown or does not serve, or a
+            network that cannot stand for the unknowns.
+    """
+
+    def __init__(
+        self,
+        problem: PDE,
+        network: nn.Module,
+        engine: EngineName,
+        coefficients: nn.ParameterDict | None = None,
+        say: Say | None = None,
+    ) -> None:
+        check_problem(problem)
+        check_engine(engine)
+        self.problem, self.network = problem, network
+        self.coefficients = first_guesses(problem) if coefficients is None else coefficients
+        self.conditions = ConditionSet(problem)
+        self._engine_asked_for, self._say = engine, say
+        self._orders = {INSIDE: residual_orders(problem), AT_CONDITIONS: self.conditions.orders}
+        self._known_factors = KnownFactorsCache()
+        self.choose_engine()
+
+    def choose_engine(self, *, builds: bool = False) -> None:
+        """Choose how derivatives are computed, from what the network is now.
+
+        Args:
+            builds: whether ``"auto"`` may take the time to build the native kernel.
+        """
+        names = Names(tuple(self.problem.coordinates), tuple(self.problem.unknowns))
+        points = points_to_try(self.network, self.problem)
+        self._engine = choose(
+            self._engine_asked_for, self.network, self._orders, names, points, builds=builds, say=self._say
+        )
+
+    @property
+    def engine(self) -> Engine:
+        """What differentiates the network: chosen anew where a part of it was replaced."""
+        if not torch.compiler.is_compiling() and not self._engine.serves(self.network):
+            self.choose_engine()
+        return self._engine
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return what is trained.
+
+        Yields:
+            The coefficients, then the network's parameters.
+        """
+        yield from self.coefficients.parameters()
+        yield from self.network.parameters()
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Return u, with hard conditions built in.
+
+        Args:
+            points: shape (N, d).
+
+        Returns:
+            Shape (N, C).
+        """
+        outputs: Tensor = self.network(points)
+        ansatz = self.problem.ansatz()
+        return outputs if ansatz is None else ansatz.offset(points) + ansatz.factor(points) * outputs
+
+    def field(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
+        """Return u with the derivatives that the residual asks for, or the conditions.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions at the points; None computes them.
+            at_conditions: whether those of the conditions are meant.
+
+        Returns:
+            The field.
+        """
+        _ = self.engine
+        return self._field(points, known or self.known_factors(points), AT_CONDITIONS if at_conditions else INSIDE)
+
+    def known_factors(self, points: Tensor) -> KnownFactors | None:
+        """Return g and d of hard conditions with the derivatives that are needed, computed once for each point set.
+
+        Args:
+            points: shape (N, d).
+
+        Returns:
+            The tables; None without hard conditions.
+        """
+        ansatz = self.problem.ansatz()
+        if ansatz is None:
+            return None
+        return self._known_factors(self.problem, ansatz, points, self._orders[INSIDE] | self._orders[AT_CONDITIONS])
+
+    def residual_of(self, u: Field, points: Tensor) -> Tensor:
+        """Return the equation's residual of a field.
+
+        Args:
+            u: at the points, with the derivatives that the residual asks for.
+            points: shape (N, d).
+
+        Returns:
+            Shape (N, E) for E equations, attached to u's graph.
+        """
+        # Not **self.coefficients, which torch.compile cannot trace before torch 2.7.
+        coefficients = {name: self.coefficients[name] for name in self.problem.coefficients()}
+        return self.problem.residual(self.problem.columns(points), u, **coefficients)
+
+    def both_fields(
+        self, points: Tensor, known: KnownFactors | None, at: Tensor, known_at: KnownFactors | None
+    ) -> tuple[Field, Field]:
+        """Return u for the residual and u for the conditions from one call; the engine is not looked at again.
+
+        Args:
+            points: residual points, shape (N, d).
+            known: the factors of hard conditions there.
+            at: condition points, shape (M, d).
+            known_at: likewise.
+
+        Returns:
+            Two fields.
+        """
+        fields = self._engine.fields(self.network, {INSIDE: points, AT_CONDITIONS: at})
+        return _constrained(fields[INSIDE], known), _constrained(fields[AT_CONDITIONS], known_at)
+
+    def _field(self, points: Tensor, known: KnownFactors | None, which: str) -> Field:
+        return _constrained(self._engine.fields(self.network, {which: points})[which], known)
+
+
+def first_guesses(problem: PDE) -> nn.ParameterDict:
+    """Make parameters of a problem's unknown coefficients.
+
+    Args:
+        problem: the equation.
+
+    Returns:
+        0-dim parameters by name, at the problem's first guesses.
+    """
+    guesses = problem.coefficients().items()
+    return nn.ParameterDict({name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses})
+
+
+def _constrained(free: Field, known: KnownFactors | None) -> Field:
+    return free if known is None else ConstrainedField(free, known)

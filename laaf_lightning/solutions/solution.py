@@ -1,0 +1,199 @@
+"""A problem and the network that solves it, in plain torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from laaf_lightning.derivatives import Field, KnownFactors, Order
+from laaf_lightning.derivatives.engines import EngineName
+from laaf_lightning.derivatives.engines.engine import Say
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.problems import PDE, CollocationBatch
+from laaf_lightning.solutions.compiled_calls import Compiled
+from laaf_lightning.solutions.cuda_graphs import CudaGraphs
+from laaf_lightning.solutions.loss_terms import HowToCompute, mean_squares
+from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
+from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
+from laaf_lightning.solutions.recorded_terms import recorded_terms
+
+
+class OwnField(Protocol):
+    """A field of a subclass, asked for in place of `Solution.field`."""
+
+    def __call__(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
+        """Return u with the derivatives that the residual, or the conditions, ask for."""
+        ...
+
+
+class Solution(NetworkFields):
+    r"""A PDE and a network for its unknowns: fields, the residual and the terms of a loss, usable in a bare loop.
+
+    The network and the coefficients stay the caller's own: they may be trained by anything, moved, replaced and saved.
+
+    Args:
+        problem: the equation with its conditions.
+        network: maps points (N, d) to the C unknowns (N, C).
+        engine: how derivatives are computed: ``"fused"``, ``"taylor"``, ``"autograd"``, or ``"auto"`` for the first of
+            them that serves; see `PINN`.
+        compile: whether the terms run through ``torch.compile``.
+        chunk_size: most residual points at a time, ≥ 1; None for all at once.
+        cuda_graphs: whether, on a GPU, terms and their gradients are recorded once and then replayed.
+        coefficients: the unknown coefficients of an inverse problem; None makes them of the problem's first guesses.
+        allow_piecewise: whether an activation may have derivatives that vanish almost everywhere at an order that the
+            equation has.
+        residual: asked in place of the equation's own residual, (points, known) to (N, E).
+        field: asked in place of the network's own field.
+        say: what tells the user that a native kernel is being built; None for a logger.
+
+    Attributes:
+        problem: the equation.
+        network: the network.
+        coefficients: 0-dim parameters by name; empty where nothing is unknown.
+        conditions: the problem's conditions.
+
+    Raises:
+        ConfigurationError: for a problem that contradicts itself, an engine that is unknown or does not serve, a chunk
+            size below 1, or a network that cannot stand for the unknowns.
+
+    Example:
+        >>> from laaf_lightning import Burgers, CollocationDataModule, MLP
+        >>> problem, network = Burgers(), MLP(2, 1, width=8, depth=2)
+        >>> solution = Solution(problem, network)
+        >>> (batch, *_) = CollocationDataModule(problem, 50, 10).train_dataloader()
+        >>> optimizer = torch.optim.Adam(solution.parameters())
+        >>> for step in range(3):
+        ...     optimizer.zero_grad()
+        ...     terms = solution.loss_terms(batch)
+        ...     sum(terms.values()).backward()
+        ...     optimizer.step()
+        >>> list(terms), solution(torch.rand(4, 2)).shape
+        (['residual', 'initial', 'left', 'right'], torch.Size([4, 1]))
+    """
+
+    def __init__(
+        self,
+        problem: PDE,
+        network: nn.Module,
+        *,
+        engine: EngineName = "auto",
+        compile: bool = False,
+        chunk_size: int | None = None,
+        cuda_graphs: bool = False,
+        coefficients: nn.ParameterDict | None = None,
+        allow_piecewise: bool = False,
+        residual: Callable[[Tensor, KnownFactors | None], Tensor] | None = None,
+        field: OwnField | None = None,
+        say: Say | None = None,
+    ) -> None:
+        if chunk_size is not None and chunk_size < 1:
+            raise ConfigurationError(f"chunk_size={chunk_size} must be >= 1, or None for all points at once")
+        self.chunk_size, self.cuda_graphs = chunk_size, cuda_graphs
+        self._compile, self._allow_piecewise = compile, allow_piecewise
+        self._own_residual, self._own_field = residual, field
+        super().__init__(problem, network, engine, coefficients, say)
+
+    def choose_engine(self, *, builds: bool = False) -> None:
+        """Choose how derivatives are computed, from what the network is now.
+
+        Args:
+            builds: whether ``"auto"`` may take the time to build the native kernel.
+        """
+        if not self._allow_piecewise:
+            refuse_vanishing_derivatives(self.network, frozenset[Order]().union(*self._orders.values()))
+        super().choose_engine(builds=builds)
+        self._graphs = CudaGraphs()
+        self._run = Compiled(enabled=self._compile, differentiates=self._engine.name == "autograd")
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether terms run through ``torch.compile``."""
+        return self._run.enabled
+
+    def residual(self, points: Tensor, known: KnownFactors | None = None) -> Tensor:
+        """Return the equation's residual of the network.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions at the points; None computes them.
+
+        Returns:
+            Shape (N, E) for E equations, attached to the graph.
+        """
+        return self.residual_of(self.field(points, known), points)
+
+    def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
+        r"""Return the terms of the loss, without weights.
+
+        .. math:: \text{residual} = \tfrac{1}{N_F} \sum |F(x_i)|^2, \qquad
+            \text{condition } k = \tfrac{1}{N_u} \sum_{i \in k} |u_i - \hat u(x_i)|^2
+
+        N_u counts the points of all conditions, so that these terms add up to the mean over all of them.
+
+        Args:
+            batch: residual points, condition points and values.
+
+        Returns:
+            0-dim tensors: ``"residual"`` and the conditions of the batch by name; ``"data"`` for values of u that
+            belong to no condition.
+        """
+        terms = self._terms(batch, by_name=True)
+        names = [*batch.condition_counts] or ["data"]
+        return dict(zip([INSIDE, *names], terms, strict=False))
+
+    def mean_squares(self, batch: CollocationBatch) -> tuple[Tensor, Tensor]:
+        """Return the mean squares of the residual and of the misfit of all conditions together.
+
+        Args:
+            batch: residual points, condition points and values.
+
+        Returns:
+            Two tensors, 0-dim; the second is 0 without conditions.
+        """
+        residual, *misfit = self._terms(batch, by_name=False)
+        return residual, misfit[0] if misfit else batch.residual_points.new_zeros(())
+
+    def loss_residual(self, points: Tensor, known: KnownFactors | None) -> Tensor:
+        """Return the residual that enters the loss; the engine is not looked at again.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions there.
+
+        Returns:
+            Shape (N, E).
+        """
+        if self._own_residual is not None:
+            return self._own_residual(points, known)
+        u = self._field(points, known, INSIDE) if self._own_field is None else self._own_field(points, known)
+        return self.residual_of(u, points)
+
+    def loss_field(self, points: Tensor, known: KnownFactors | None) -> Field:
+        """Return the field that conditions are applied to in the loss; the engine is not looked at again.
+
+        Args:
+            points: of the conditions, shape (M, d).
+            known: the factors of hard conditions there.
+
+        Returns:
+            The field.
+        """
+        if self._own_field is not None:
+            return self._own_field(points, known, at_conditions=True)
+        return self._field(points, known, AT_CONDITIONS)
+
+    def _terms(self, batch: CollocationBatch, *, by_name: bool) -> tuple[Tensor, ...]:
+        at_once = self.engine.gains_at_once and self._own_residual is None and self._own_field is None
+        how = HowToCompute(self._run, self.chunk_size, at_once, by_name)
+        at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None
+        factors = self.known_factors(batch.residual_points), at_conditions
+        if self.cuda_graphs and batch.residual_points.is_cuda and torch.is_grad_enabled() and self._trains:
+            return recorded_terms(self, self.network, self._graphs, batch, factors, how)
+        return mean_squares(self, batch, *factors, how)
+
+    @property
+    def _trains(self) -> bool:
+        return any(parameter.requires_grad for parameter in self.parameters())

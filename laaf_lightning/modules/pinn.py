@@ -8,23 +8,20 @@ from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from laaf_lightning.activations import Scope
-from laaf_lightning.derivatives import Field, KnownFactors
-from laaf_lightning.derivatives.engines import Engine, EngineName, check_engine
+from laaf_lightning.derivatives.engines import EngineName, check_engine
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures import Drawable
 from laaf_lightning.models import MLP
-from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.loss_weight import LossWeight
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
-from laaf_lightning.modules.refusals import refuse_own_forward, warn_about_low_precision
-from laaf_lightning.modules.solution_figures import solution_figures
-from laaf_lightning.problems import PDE, CollocationBatch, ConditionSet, check_problem
-from laaf_lightning.solutions import Solution, best_constant_loss, first_guesses
+from laaf_lightning.modules.pde_module import PDEModule
+from laaf_lightning.modules.refusals import warn_about_low_precision
+from laaf_lightning.problems import PDE, CollocationBatch, check_problem
+from laaf_lightning.solutions import best_constant_loss
 
 LONG_RUN = 5000  # steps, beyond which "auto" builds the kernel
 
 
-class PINN(AdaptiveModule):
+class PINN(PDEModule):
     r"""Solve a PDE by minimising its residual and the misfit of its conditions.
 
     .. math:: J = W_F \cdot \tfrac{1}{N_F} \sum |F(x_i)|^2 + W_u \cdot \tfrac{1}{N_u} \sum |u_i - \hat u(x_i)|^2
@@ -111,29 +108,17 @@ class PINN(AdaptiveModule):
             )
         check_problem(problem)
         check_engine(engine)
-        refuse_own_forward(self, PINN)
         self.problem = problem
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
         self.weight_residual, self.weight_data = weight_residual, weight_data
-        self.coefficients = first_guesses(problem)
         self._build()
-        own_residual, own_field = (
-            None if getattr(type(self), name) is getattr(PINN, name) else getattr(self, name)
-            for name in ("residual", "field")
-        )
-        self._solution = Solution(
-            problem,
-            self.network,
+        self._solve(
             engine=engine,
             compile=compile,
             chunk_size=chunk_size,
             cuda_graphs=cuda_graphs,
-            coefficients=self.coefficients,
             allow_piecewise=allow_piecewise,
-            residual=own_residual if own_field is None else self.residual,
-            field=own_field,
-            say=rank_zero_info,
         )
 
     def build_network(self) -> nn.Module:
@@ -152,59 +137,6 @@ class PINN(AdaptiveModule):
             n=self.n,
             init=self.init,
         )
-
-    @property
-    def solution(self) -> Solution:
-        """The problem with the network, in plain torch."""
-        if self._solution.network is not self.network:  # which may be replaced at any time
-            self._solution.network = self.network
-        return self._solution
-
-    @property
-    def differentiator(self) -> Engine:
-        """What differentiates the network: chosen from `engine`, and anew where a part of the network was replaced."""
-        return self.solution.engine
-
-    @property
-    def conditions(self) -> ConditionSet:
-        """The problem's conditions."""
-        return self._solution.conditions
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return u, with hard conditions built in.
-
-        Args:
-            inputs: points, shape (N, d).
-
-        Returns:
-            Shape (N, C).
-        """
-        return self.solution(inputs)
-
-    def field(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
-        """Return u with the derivatives that the residual asks for, or the conditions.
-
-        Args:
-            points: shape (N, d).
-            known: the factors of hard conditions at the points; None computes them.
-            at_conditions: whether those of the conditions are meant.
-
-        Returns:
-            The field.
-        """
-        return self.solution.field(points, known, at_conditions=at_conditions)
-
-    def residual(self, points: Tensor, known: KnownFactors | None = None) -> Tensor:
-        """Return the equation's residual of the network.
-
-        Args:
-            points: shape (N, d).
-            known: the factors of hard conditions at the points; None computes them.
-
-        Returns:
-            Shape (N, E) for E equations, attached to the graph.
-        """
-        return self.solution.residual_of(self.field(points, known), points)
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         """Return the terms of the loss without their weights.
@@ -245,22 +177,6 @@ class PINN(AdaptiveModule):
         """
         return best_constant_loss(self.solution, batch, self.weight_residual, self.weight_data)
 
-    def setup(self, stage: str) -> None:
-        """Refuse data of another problem.
-
-        Args:
-            stage: what the Trainer is about to do.
-
-        Raises:
-            ConfigurationError: if the DataModule's problem is not this one.
-        """
-        data_problem = getattr(getattr(self.trainer, "datamodule", None), "problem", self.problem)
-        if data_problem != self.problem:
-            raise ConfigurationError(
-                f"the model solves {self.problem!r}, the data hold points and solution of {data_problem!r}: give both "
-                "the same problem"
-            )
-
     def on_fit_start(self) -> None:
         """Build the kernel for a long run; say how derivatives are computed; warn about low precision."""
         if self.differentiator.hint and self.trainer.estimated_stepping_batches > LONG_RUN:
@@ -275,15 +191,6 @@ class PINN(AdaptiveModule):
     def on_test_epoch_end(self) -> None:
         """Log the errors of the learnt coefficients."""
         self._log_coefficient_errors("test")
-
-    def figure_data(self) -> dict[str, Drawable]:
-        """Return the solution on the problem's grid for drawing.
-
-        Returns:
-            One entry for each unknown, for problems in one or two coordinates; else nothing.
-        """
-        parameter = next(self.network.parameters())
-        return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach())
 
     def _how_derivatives_are_computed(self) -> str:
         on_gpu = self.device.type == "cuda"

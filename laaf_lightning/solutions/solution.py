@@ -54,6 +54,8 @@ class Solution(NetworkFields):
         network: the network.
         coefficients: 0-dim parameters by name; empty where nothing is unknown.
         conditions: the problem's conditions.
+        own_residual: what is asked in place of the equation's own residual; None for that.
+        own_field: what is asked in place of the network's own field; None for that.
 
     Raises:
         ConfigurationError: for a problem that contradicts itself, an engine that is unknown or does not serve, a chunk
@@ -93,7 +95,7 @@ class Solution(NetworkFields):
             raise ConfigurationError(f"chunk_size={chunk_size} must be >= 1, or None for all points at once")
         self.chunk_size, self.cuda_graphs = chunk_size, cuda_graphs
         self._compile, self._allow_piecewise = compile, allow_piecewise
-        self._own_residual, self._own_field = residual, field
+        self.own_residual, self.own_field = residual, field
         super().__init__(problem, network, engine, coefficients, say)
 
     def choose_engine(self, *, builds: bool = False) -> None:
@@ -166,9 +168,9 @@ class Solution(NetworkFields):
         Returns:
             Shape (N, E).
         """
-        if self._own_residual is not None:
-            return self._own_residual(points, known)
-        u = self._field(points, known, INSIDE) if self._own_field is None else self._own_field(points, known)
+        if self.own_residual is not None:
+            return self.own_residual(points, known)
+        u = self._field(points, known, INSIDE) if self.own_field is None else self.own_field(points, known)
         return self.residual_of(u, points)
 
     def loss_field(self, points: Tensor, known: KnownFactors | None) -> Field:
@@ -181,12 +183,12 @@ class Solution(NetworkFields):
         Returns:
             The field.
         """
-        if self._own_field is not None:
-            return self._own_field(points, known, at_conditions=True)
+        if self.own_field is not None:
+            return self.own_field(points, known, at_conditions=True)
         return self._field(points, known, AT_CONDITIONS)
 
     def _terms(self, batch: CollocationBatch, *, by_name: bool) -> tuple[Tensor, ...]:
-        at_once = self.engine.gains_at_once and self._own_residual is None and self._own_field is None
+        at_once = self.engine.gains_at_once and self.own_residual is None and self.own_field is None
         how = HowToCompute(self._run, self.chunk_size, at_once, by_name)
         at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None
         factors = self.known_factors(batch.residual_points), at_conditions

@@ -1,0 +1,166 @@
+"""A LightningModule whose network solves a PDE: what a `Solution` gives, under the module's own names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytorch_lightning.utilities import rank_zero_info
+from torch import Tensor
+
+from laaf_lightning.derivatives import Field, KnownFactors
+from laaf_lightning.derivatives.engines import Engine
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures import Drawable
+from laaf_lightning.modules.base import AdaptiveModule
+from laaf_lightning.modules.refusals import refuse_own_forward
+from laaf_lightning.modules.solution_figures import solution_figures
+from laaf_lightning.problems import PDE, ConditionSet
+from laaf_lightning.solutions import Solution, first_guesses
+
+_MAY_BE_OVERRIDDEN = ("residual", "residual_of", "field")
+
+
+class PDEModule(AdaptiveModule):
+    """Base of `PINN`: forward, fields and residual, which a subclass may override, and pictures.
+
+    Attributes:
+        problem: the equation with its conditions.
+        coefficients: the problem's unknown coefficients, 0-dim parameters by name.
+    """
+
+    problem: PDE
+
+    def _build(self) -> None:
+        self.coefficients = first_guesses(self.problem)  # before the network, in the optimiser's order of parameters
+        super()._build()
+
+    def _solve(self, **settings: Any) -> None:
+        """Make the solution, with settings as `Solution` has them; called at the end of a constructor."""
+        refuse_own_forward(self, PDEModule)
+        self._solution = Solution(
+            self.problem, self.network, coefficients=self.coefficients, say=rank_zero_info, **settings
+        )
+
+    @property
+    def solution(self) -> Solution:
+        """The problem with the network, in plain torch; it asks for what the module overrides."""
+        if self._solution.network is not self.network:  # which may be replaced at any time
+            self._solution.network = self.network
+        of_base = all(
+            getattr(getattr(self, name), "__func__", None) is getattr(PDEModule, name) for name in _MAY_BE_OVERRIDDEN
+        )
+        if of_base != (self._solution.own_residual is None):
+            self._solution.own_residual = None if of_base else self.residual
+            self._solution.own_field = None if of_base else self.field
+        return self._solution
+
+    @property
+    def differentiator(self) -> Engine:
+        """What differentiates the network: chosen from `engine`, and anew where a part of the network was replaced."""
+        return self.solution.engine
+
+    @property
+    def conditions(self) -> ConditionSet:
+        """The problem's conditions."""
+        return self._solution.conditions
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return u, with hard conditions built in.
+
+        Args:
+            inputs: points, shape (N, d).
+
+        Returns:
+            Shape (N, C).
+        """
+        return self.solution(inputs)
+
+    def field(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
+        """Return u with the derivatives that the residual asks for, or the conditions.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions at the points; None computes them.
+            at_conditions: whether those of the conditions are meant.
+
+        Returns:
+            The field.
+        """
+        return self.solution.field(points, known, at_conditions=at_conditions)
+
+    def residual(self, points: Tensor, known: KnownFactors | None = None) -> Tensor:
+        """Return the equation's residual of the network.
+
+        Args:
+            points: shape (N, d).
+            known: the factors of hard conditions at the points; None computes them.
+
+        Returns:
+            Shape (N, E) for E equations, attached to the graph.
+        """
+        return self.residual_of(self.field(points, known), points)
+
+    def fields(
+        self, points: Tensor, at: Tensor, known: KnownFactors | None = None, known_at: KnownFactors | None = None
+    ) -> tuple[Field, Field]:
+        """Return u for the residual and u for the conditions, which the kernel computes in one call.
+
+        Args:
+            points: residual points, shape (N, d).
+            at: condition points, shape (M, d).
+            known: the factors of hard conditions at the points; None computes them.
+            known_at: likewise at the condition points.
+
+        Returns:
+            Two fields.
+        """
+        known, known_at = known or self.known_factors(points), known_at or self.known_factors(at)
+        return self.solution.both_fields(points, known, at, known_at)
+
+    def known_factors(self, points: Tensor) -> KnownFactors | None:
+        """Return g and d of hard conditions with the derivatives that are needed, computed once for each point set.
+
+        Args:
+            points: shape (N, d).
+
+        Returns:
+            The tables; None without hard conditions.
+        """
+        return self.solution.known_factors(points)
+
+    def residual_of(self, u: Field, points: Tensor) -> Tensor:
+        """Return the equation's residual of a field.
+
+        Args:
+            u: at the points, with the derivatives that the residual asks for.
+            points: shape (N, d).
+
+        Returns:
+            Shape (N, E) for E equations, attached to u's graph.
+        """
+        return self.solution.residual_of(u, points)
+
+    def setup(self, stage: str) -> None:
+        """Refuse data of another problem.
+
+        Args:
+            stage: what the Trainer is about to do.
+
+        Raises:
+            ConfigurationError: if the DataModule's problem is not this one.
+        """
+        data_problem = getattr(getattr(self.trainer, "datamodule", None), "problem", self.problem)
+        if data_problem != self.problem:
+            raise ConfigurationError(
+                f"the model solves {self.problem!r}, the data hold points and solution of {data_problem!r}: give both "
+                "the same problem"
+            )
+
+    def figure_data(self) -> dict[str, Drawable]:
+        """Return the solution on the problem's grid for drawing.
+
+        Returns:
+            One entry for each unknown, for problems in one or two coordinates; else nothing.
+        """
+        parameter = next(self.network.parameters())
+        return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach())

@@ -78,6 +78,17 @@ def test_the_networks_of_the_page_train_each_on_its_own() -> None:
     assert len({loss.item() for loss in names["losses"]}) == 8
 
 
+def test_the_bare_loop_of_the_page_trains_and_gives_derivatives() -> None:
+    names: dict[str, Any] = {}
+    torch.manual_seed(0)
+    exec(blocks("python")[3], names)
+    assert list(names["terms"]) == ["residual", "initial", "left", "right"]
+    torch.manual_seed(0)
+    untrained = laaf.Solution(names["problem"], laaf.MLP(2, 1, width=20, depth=4, scope="neuron", n=10))
+    assert sum(names["terms"].values()) < sum(untrained.loss_terms(names["batch"]).values())
+    assert names["u_x"].shape == (5, 1)
+
+
 def test_the_activation_of_the_page_passes_taylor_mode() -> None:
     namespace: dict[str, Any] = {"torch": torch}
     exec(blocks("python")[1], namespace)

@@ -22,8 +22,9 @@ class CudaGraphs:
     """Calls a function that returns loss terms; records it on a GPU together with the gradients of each term.
 
     A recording serves as long as shapes, parameters and `key` are the same; the last few are kept. Inputs are copied
-    into it where they have changed. The gradients are of first order, without a graph of their own. Copies and pickles
-    are empty.
+    into it where they have changed, which is told by tensor identity: it relies on the same object with the same
+    version's holding the same numbers. The gradients are of first order, without a graph of their own. Copies and
+    pickles are empty.
     """
 
     def __init__(self) -> None:

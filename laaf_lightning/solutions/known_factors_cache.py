@@ -17,7 +17,8 @@ _KEPT = 4
 class KnownFactorsCache:
     """Remembers g, d and their derivatives at the last few point sets.
 
-    A set is known by the tensor that holds it, unchanged since. Copies and pickles of the cache are empty.
+    A cache by tensor identity: it relies on a set's staying in the same tensor object, and on the version that torch
+    counts up with every change in place. Copies and pickles of the cache are empty.
     """
 
     def __init__(self) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
 import torch
 from torch import Tensor
 
+from laaf_lightning.derivatives.field_arithmetic import FieldArithmetic
 from laaf_lightning.derivatives.orders import Order
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 
-class Field(ABC):
+class Field(FieldArithmetic, ABC):
     """u at N points; behaves as its (N, C) value in arithmetic and in torch functions.
 
     With several unknowns, ``u["p"]`` is one of them, and ``v, w, p = u`` are all.
@@ -37,18 +38,26 @@ class Field(ABC):
         """Return the derivative of one unknown, shape (N, 1)."""
         return self._derivative(order)[:, index : index + 1]
 
-    def __getitem__(self, unknown: str) -> Field:
-        """Return one of several unknowns.
+    @overload
+    def __getitem__(self, unknown: str) -> Field: ...
+
+    @overload
+    def __getitem__(self, unknown: Any) -> Tensor: ...
+
+    def __getitem__(self, unknown: Any) -> Field | Tensor:
+        """Return one of several unknowns, or a part of the value.
 
         Args:
-            unknown: its name.
+            unknown: its name, or an index of a tensor.
 
         Returns:
-            A field of shape (N, 1).
+            A field of shape (N, 1); for an index the value there.
 
         Raises:
-            ConfigurationError: if there is none of that name.
+            ConfigurationError: if there is no unknown of that name.
         """
+        if not isinstance(unknown, str):
+            return self.value[unknown]
         if unknown not in self.unknowns:
             raise ConfigurationError(unknown_choice("unknown of the equation", unknown, self.unknowns))
         return _Component(self, self.unknowns.index(unknown))
@@ -84,57 +93,33 @@ class Field(ABC):
             A residual reads ``u.d("t") + u * u.d("x") - nu * u.d("x", "x")``.
         """
         if not by:
-            raise ConfigurationError(f"u.d() needs at least one coordinate of {', '.join(self.coordinates)}")
+            raise ConfigurationError(f"{self._name}.d() needs at least one coordinate of {', '.join(self.coordinates)}")
         for name in by:
             if name not in self.coordinates:
                 raise ConfigurationError(unknown_choice("coordinate", name, self.coordinates))
         return self._derivative(tuple(sorted(self.coordinates.index(name) for name in by)))
 
+    @property
+    def _name(self) -> str:
+        """What messages call it: several unknowns together are the u that a residual gets."""
+        return self.unknowns[0] if len(self.unknowns) == 1 else "u"
+
+    def _lacks(self, name: str) -> str:
+        *_, by = name.rpartition("_")
+        letters = [by] if by in self.coordinates else [*by]
+        if by and all(letter in self.coordinates for letter in letters):
+            asked = ", ".join(map(repr, letters))
+            return f"{self._name} has no attribute {name!r}: its derivatives are {self._name}.d({asked})"
+        return super()._lacks(name)
+
     def _not_asked_for(self, order: Order) -> ConfigurationError:
         by = ", ".join(repr(self.coordinates[column]) for column in order)
+        several = f"the derivative by {by} of {', '.join(self.unknowns)}"  # one of which was asked
+        what = several if len(self.unknowns) > 1 else f"{self._name}.d({by})"
         return ConfigurationError(
-            f"u.d({by}) was not asked for when the residual was first run: what it asks for must not depend on the "
-            "points, on values or on the run's progress; ask for it in every case, or take engine='autograd'"
+            f"{what} was not asked for when the residual was first run: what it asks for must not depend "
+            "on the points, on values or on the run's progress; ask for it in every case, or take engine='autograd'"
         )
-
-    @classmethod
-    def __torch_function__(
-        cls, function: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        return function(*map(_value, args), **{name: _value(argument) for name, argument in (kwargs or {}).items()})
-
-    def __add__(self, other: Any) -> Tensor:
-        return torch.add(self.value, _value(other))
-
-    def __sub__(self, other: Any) -> Tensor:
-        return torch.sub(self.value, _value(other))
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return torch.sub(_value(other) * torch.ones_like(self.value), self.value)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return torch.mul(self.value, _value(other))
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return torch.div(self.value, _value(other))
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return torch.mul(self.value.reciprocal(), _value(other))
-
-    def __pow__(self, exponent: Any) -> Tensor:
-        return torch.pow(self.value, _value(exponent))
-
-    def __rpow__(self, base: Any) -> Tensor:
-        return torch.pow(_value(base), self.value)
-
-    def __abs__(self) -> Tensor:
-        return torch.abs(self.value)
-
-    def __neg__(self) -> Tensor:
-        return torch.neg(self.value)
-
-    __radd__ = __add__
-    __rmul__ = __mul__
 
 
 class ConstantField(Field):
@@ -206,10 +191,3 @@ class _Rows(Field):
 
     def _derivative_of(self, index: int, order: Order) -> Tensor:
         return self._field._derivative_of(index, order)[self._rows]
-
-
-def _value(argument: Any) -> Any:
-    """Return the (N, C) value for a field, also inside the lists that functions such as ``torch.cat`` take."""
-    if isinstance(argument, (list, tuple)):
-        return [_value(part) for part in argument]
-    return argument.value if isinstance(argument, Field) else argument

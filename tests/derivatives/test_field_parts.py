@@ -73,10 +73,10 @@ def test_an_unknown_that_is_not_sought_names_the_nearest(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_parts_refuse_unknown_coordinates_too(engine: str) -> None:
-    for part in (ENGINES[engine]()["v"], ENGINES[engine]().rows(0, 2)):
+    for name, part in (("v", ENGINES[engine]()["v"]), ("u", ENGINES[engine]().rows(0, 2))):
         with pytest.raises(ConfigurationError, match="unknown coordinate 'y': valid are x, t"):
             part.d("x", "y")
-        with pytest.raises(ConfigurationError, match=r"u\.d\(\) needs at least one coordinate of x, t"):
+        with pytest.raises(ConfigurationError, match=rf"{name}\.d\(\) needs at least one coordinate of x, t"):
             part.d()
 
 

@@ -19,6 +19,7 @@ from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
 
 Batch = tuple[Tensor, Tensor]
+Mistakes = tuple[Tensor, Tensor, Tensor, Tensor]  # images, predicted and true classes, and which of them are wrong
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"lenet": LeNet, "preact_resnet18": PreActResNet18}
 _MAX_MISTAKES = 25
@@ -74,7 +75,7 @@ class ImageClassifier(AdaptiveModule):
         self.num_classes, self.in_channels, self.image_size = num_classes, in_channels, image_size
         self.scope, self.n, self.activation = scope, n, activation
         self.channels_last = channels_last
-        self._mistakes: list[tuple[Tensor, int, int]] = []
+        self._mistakes: Mistakes | None = None
         self._build()
         del self._network
         self.confusion = MulticlassConfusionMatrix(num_classes)
@@ -160,20 +161,19 @@ class ImageClassifier(AdaptiveModule):
         Returns:
             Under ``"classification"``; nothing before an evaluation.
         """
-        if self.confusion.update_count == 0:
+        mistakes = self._mistakes
+        if self.confusion.update_count == 0 or mistakes is None:
             return {}
         counts = self.confusion.compute().cpu().numpy()
-        mistakes = self._mistakes
-        images = [image for image, _, _ in mistakes]
-        shape = (0, self.in_channels, self.image_size, self.image_size)
+        images, predicted, true = (part[mistakes[3]] for part in mistakes[:3])
         datamodule = getattr(self._trainer, "datamodule", None)
         return {
             "classification": ClassificationData(
                 counts,
                 class_names=getattr(datamodule, "class_names", None),
-                images=torch.stack(images).float().cpu().numpy() if images else torch.zeros(shape).numpy(),
-                predicted=torch.tensor([p for _, p, _ in mistakes], dtype=torch.int64).numpy(),
-                true=torch.tensor([t for _, _, t in mistakes], dtype=torch.int64).numpy(),
+                images=images.float().cpu().numpy(),
+                predicted=predicted.cpu().numpy(),
+                true=true.cpu().numpy(),
             )
         }
 
@@ -184,13 +184,20 @@ class ImageClassifier(AdaptiveModule):
         self.log(f"{stage}/loss", loss, batch_size=len(images), on_step=False, on_epoch=True, sync_dist=True)
         if batch_idx == 0:
             self.confusion.reset()
-            self._mistakes = []
+            self._mistakes = None
         predicted = logits.argmax(dim=1)
         self.confusion.update(predicted, labels)
-        room = _MAX_MISTAKES - len(self._mistakes)
-        for i in (predicted != labels).nonzero().flatten().tolist()[:room]:
-            self._mistakes.append((images[i].detach().cpu(), int(predicted[i]), int(labels[i])))
+        self._mistakes = _first_mistakes(self._mistakes, images.detach(), predicted, labels)
         return logits
+
+
+def _first_mistakes(before: Mistakes | None, images: Tensor, predicted: Tensor, labels: Tensor) -> Mistakes:
+    """Keep the first wrongly classified images, on the device, without waiting for it to tell how many there are."""
+    batch = images, predicted, labels, predicted != labels
+    joined = batch if before is None else tuple(torch.cat(parts) for parts in zip(before, batch, strict=True))
+    first = joined[3].to(torch.uint8).argsort(descending=True, stable=True)[:_MAX_MISTAKES]
+    kept_images, kept_predicted, kept_labels, are_wrong = (part[first] for part in joined)
+    return kept_images, kept_predicted, kept_labels, are_wrong
 
 
 def _network_class(name: str) -> Callable[..., nn.Module]:

@@ -16,6 +16,7 @@ from laaf_lightning.problems.conditions.periodic import Periodic
 from laaf_lightning.problems.conditions.point_data import PointData
 from laaf_lightning.problems.pde import PDE
 
+RESIDUAL = "residual"  # what the equation's own term of a loss is called
 _CORNER_POINTS = 5
 _TOLERANCE = 1e-5
 
@@ -46,6 +47,10 @@ def check_problem(problem: PDE) -> None:
     names = [condition.name for condition in conditions]
     if len(set(names)) < len(names):
         raise ConfigurationError(f"{kind} has the conditions [{', '.join(names)}]: each needs another name")
+    if RESIDUAL in names:
+        raise ConfigurationError(
+            f"{kind} has a condition that is called {RESIDUAL!r}, as the equation's own term of a loss: rename it"
+        )
     for condition in conditions:
         _check_condition(problem, condition)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.same_values import same_values, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,21 +146,23 @@ class PDE(ABC):
             raise ConfigurationError(unknown_choice(f"condition of {type(self).__name__}", name, conditions))
         return conditions[name]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # In the class itself, where a dataclass looks before it adds its own, which compare tensors by `==`.
+        for name in ("__eq__", "__hash__", "__repr__"):
+            if name not in vars(cls):  # a class with an __eq__ of its own has a __hash__ too, or None
+                setattr(cls, name, getattr(cls, name))
+
     def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
         if type(self) is not type(other) or vars(self).keys() != vars(other).keys():
             return False
-        return all(_same(value, vars(other)[name]) for name, value in vars(self).items())
+        return all(same_values(value, vars(other)[name]) for name, value in vars(self).items())
 
     def __hash__(self) -> int:
         # Equal values may differ in everything that could be hashed (1 and 1.0, tensors): their names do not.
         return hash((type(self), *sorted(vars(self))))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
-
-
-def _same(one: object, other: object) -> bool:
-    """Compare two attributes, of which measured data are tensors."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return torch.equal(one, other)
-    return bool(one == other)
+        return f"{type(self).__name__}({', '.join(f'{name}={shown(value)}' for name, value in vars(self).items())})"

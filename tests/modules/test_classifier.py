@@ -7,11 +7,13 @@ import pytest
 import torch
 from scipy.optimize import minimize
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import ClassificationData
 from laaf_lightning.models import LeNet, PreActResNet18
 from laaf_lightning.modules import ImageClassifier
+from laaf_lightning.modules.classifier import _first_mistakes
 from tests.modules.small import Batches, TinyNetwork, image_batches, quiet_trainer, small_classifier
 
 
@@ -158,7 +160,8 @@ def test_figure_data_holds_the_last_evaluation_and_a_bounded_number_of_mistakes(
     assert isinstance(data, ClassificationData)
     assert data.counts.sum() == 60
     assert data.images is not None
-    assert len(data.images) == len(model._mistakes) == 25
+    assert model._mistakes is not None
+    assert len(data.images) == len(model._mistakes[0]) == 25
 
 
 def test_there_are_no_figures_before_an_evaluation() -> None:
@@ -173,3 +176,25 @@ def test_figure_data_of_a_faultless_network_has_no_mistakes() -> None:
     assert isinstance(data, ClassificationData)
     assert data.images is not None
     assert data.images.shape == (0, 1, 6, 6)
+
+
+def test_an_evaluation_does_not_wait_for_the_device_to_tell_which_images_are_wrong() -> None:
+    class Operations(TorchDispatchMode):
+        def __init__(self) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+            self.seen: set[str] = set()
+
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.seen.add(func.overloadpacket.__name__)
+            return func(*args, **(kwargs or {}))
+
+    images, predicted, labels = torch.rand(40, 1, 2, 2), torch.arange(40) % 3, torch.arange(40) % 2
+    with Operations() as operations:
+        first = _first_mistakes(None, images[:9], predicted[:9], labels[:9])
+        second = _first_mistakes(first, images[9:], predicted[9:], labels[9:])
+    assert "argsort" in operations.seen or "sort" in operations.seen
+    assert not operations.seen & {"nonzero", "_local_scalar_dense", "masked_select"}
+    wrong = predicted != labels
+    assert int(second[3].sum()) == min(25, int(wrong.sum()))
+    for part, expected in zip(second, (images, predicted, labels), strict=False):
+        assert torch.equal(part[second[3]], expected[wrong][:25])

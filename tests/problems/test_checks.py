@@ -247,3 +247,9 @@ def test_values_of_a_wrong_shape_are_compared_as_far_as_they_are_one_for_each_po
 
 def test_hard_conditions_alone_do_not_conflict() -> None:
     assert conflicts(HardSlab()) == []
+
+
+def test_a_condition_called_as_the_equations_own_term_is_refused() -> None:
+    named = Slab(Dirichlet("residual", ("t", 0.0), zero))
+    with pytest.raises(ConfigurationError, match=r"Slab has a condition that is called 'residual', .*: rename it"):
+        check_problem(named)

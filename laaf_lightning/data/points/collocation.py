@@ -206,6 +206,7 @@ class BurgersDataModule(CollocationDataModule):
         sampler: as for `CollocationDataModule`.
         seed: of all points.
         steps_per_epoch: as for `CollocationDataModule`.
+        batch_size: as for `CollocationDataModule`.
     """
 
     def __init__(
@@ -217,7 +218,8 @@ class BurgersDataModule(CollocationDataModule):
         sampler: Sampler = "uniform",
         seed: int = 0,
         steps_per_epoch: int = 100,
+        batch_size: int | None = None,
     ) -> None:
         left = num_boundary // 2
         counts = {"initial": num_initial, "left": left, "right": num_boundary - left}
-        super().__init__(Burgers(viscosity), num_residual, counts, sampler, seed, steps_per_epoch)
+        super().__init__(Burgers(viscosity), num_residual, counts, sampler, seed, steps_per_epoch, batch_size)

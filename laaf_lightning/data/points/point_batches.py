@@ -15,7 +15,7 @@ class PointBatches:
     """Hands out the same batch many times, or in turn minibatches of its residual points.
 
     Minibatches go through the points in a random order, which is drawn anew whenever all have been used, so that
-    every point is used equally often. The conditions are complete in each.
+    every point is used equally often, and never twice in one. The conditions are complete in each.
 
     Args:
         batch: all points of this process.
@@ -84,8 +84,11 @@ class PointBatches:
             yield self.batch if self.batch_size is None else self._minibatch(self.batch, self.batch_size)
 
     def _minibatch(self, batch: CollocationBatch, size: int) -> CollocationBatch:
-        count = len(batch.residual_points)
-        while len(self._order) < size:
-            self._order = torch.cat([self._order, torch.randperm(count, generator=self._generator)])
+        count, rest = len(batch.residual_points), self._order
+        if len(rest) < size:
+            # The rest of one order is filled up by points of the next that are not in it: none comes twice.
+            following = torch.randperm(count, generator=self._generator)
+            filling = following[~torch.isin(following, rest)][: size - len(rest)]
+            self._order = torch.cat([rest, filling, following[~torch.isin(following, filling)]])
         chosen, self._order = self._order[:size], self._order[size:]
         return batch._replace(residual_points=batch.residual_points[chosen])

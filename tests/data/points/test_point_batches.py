@@ -37,6 +37,7 @@ def test_minibatches_use_every_point_equally_often(count: int, size: int, steps:
     seen = [step for _ in range(epochs) for step in loader]
     assert len(seen) == steps * epochs
     assert {len(step.residual_points) for step in seen} == {size}
+    assert {len(step.residual_points.unique()) for step in seen} == {size}
     used = Counter(numbers(seen))
     uses = [used[point] for point in range(count)]
     assert max(uses) - min(uses) <= 1

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.utilities.seed import isolate_rng
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
+from laaf_lightning.callbacks.lightning_internals import prepared_batch, training_loaders
+from laaf_lightning.callbacks.log_now import log_now
+from laaf_lightning.callbacks.undisturbed import undisturbed
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -20,7 +23,8 @@ class EpochTrainLoss(Callback):
     """Log the mean loss over the training set before the first epoch and after every one.
 
     The loss is the module's ``loss(batch)``, without slope recovery, with dropout and augmentation as in training (new
-    draws where the loader has ``second_pass()``), on the batches that training uses (``limit_train_batches`` holds).
+    draws where the loader has ``second_pass()``), on the batches that training uses (``limit_train_batches`` holds, as
+    do all hooks that prepare a batch, the module's or the DataModule's); several loaders are combined as in training.
     Logged as ``epoch_train_loss`` beside ``epoch``, the number of epochs trained: 0 is the untrained network. Training
     is the same with and without it: random states are put back, and so are the running statistics of batch norms, which
     the authors' code lets drift. It costs one forward pass over the set an epoch. Nothing is done under
@@ -43,10 +47,9 @@ class EpochTrainLoss(Callback):
         """Measure the untrained network, unless the run goes on from a checkpoint.
 
         Raises:
-            ConfigurationError: for a module without ``loss(batch)``.
+            ConfigurationError: for a module without ``loss(batch)``, or data that can be gone through once only.
         """
-        fits_an_epoch = trainer.max_steps < 0 or trainer.max_steps >= _steps_per_epoch(trainer)
-        self._active = self.enabled and not getattr(trainer, "fast_dev_run", False) and fits_an_epoch
+        self._active = self.enabled and not getattr(trainer, "fast_dev_run", False) and _ends_an_epoch(trainer)
         if not self._active:
             return
         if not callable(getattr(pl_module, "loss", None)):
@@ -54,6 +57,7 @@ class EpochTrainLoss(Callback):
                 f"EpochTrainLoss needs a method loss(batch) of {type(pl_module).__name__}: give it one, or switch the "
                 "callback off (--epoch_train_loss.enabled false)"
             )
+        _refuse_what_ends(trainer)
         if trainer.global_step == 0:
             self._measure(trainer, pl_module, epoch=0)
 
@@ -64,50 +68,57 @@ class EpochTrainLoss(Callback):
 
     def _measure(self, trainer: Trainer, module: LightningModule, epoch: int) -> None:
         total, count = torch.zeros((), device=module.device), 0
-        with _unchanged(module):
-            for batch in islice(_batches(trainer), int(trainer.num_training_batches)):
-                prepared = module.on_before_batch_transfer(trainer.precision_plugin.convert_input(batch), 0)
-                on_device = trainer.strategy.batch_to_device(prepared)
+        with undisturbed(module, training=True):
+            for batch in _batches(trainer):
+                on_device = prepared_batch(trainer, module, batch)
                 with trainer.precision_plugin.forward_context():
                     loss: Tensor = module.loss(on_device)  # type: ignore[operator]
                 size = _batch_size(on_device)
                 total += size * loss.float()
                 count += size
         summed, images = trainer.strategy.reduce(torch.stack([total, total.new_tensor(count)]), reduce_op="sum")
-        mean = float(summed / images)
-        trainer.callback_metrics["epoch_train_loss"] = torch.tensor(mean)
-        for logger in trainer.loggers:
-            logger.log_metrics({"epoch_train_loss": mean, "epoch": epoch}, step=trainer.global_step)
+        log_now(trainer, {"epoch_train_loss": float(summed / images)}, trainer.global_step, also={"epoch": epoch})
 
 
-def _steps_per_epoch(trainer: Trainer) -> float:
-    return trainer.num_training_batches / trainer.accumulate_grad_batches
+def _ends_an_epoch(trainer: Trainer) -> bool:
+    """Tell whether the run is long enough for an epoch; warn where that cannot be known."""
+    if trainer.max_steps < 0:
+        return True
+    if math.isinf(trainer.num_training_batches):
+        rank_zero_warn(
+            "EpochTrainLoss logs nothing: the training data have no length, so that nobody knows whether an epoch ends "
+            f"before max_steps={trainer.max_steps}; set --trainer.limit_train_batches to a number, or end the run by "
+            "max_epochs"
+        )
+        return False
+    return trainer.max_steps >= trainer.num_training_batches / trainer.accumulate_grad_batches
+
+
+def _refuse_what_ends(trainer: Trainer) -> None:
+    """Refuse data that a measurement would take away from training."""
+    for loader in training_loaders(trainer).flattened:
+        source = getattr(loader, "dataset", loader)
+        if isinstance(loader, Iterator) or isinstance(source, Iterator):
+            raise ConfigurationError(
+                f"EpochTrainLoss goes through the training data a second time, and {type(source).__name__} can be gone "
+                "through once only: give data that can be iterated again, or switch the callback off "
+                "(--epoch_train_loss.enabled false)"
+            )
 
 
 def _batches(trainer: Trainer) -> Iterator[Any]:
-    loader: Any = trainer.train_dataloader
-    again = getattr(loader, "second_pass", None)
-    return again() if callable(again) else iter(loader)
-
-
-@contextmanager
-def _unchanged(module: LightningModule) -> Iterator[None]:
-    """Compute in training mode without gradients, and put random states, modes and batch statistics back."""
-    modes = {part: part.training for part in module.modules()}
-    buffers = {buffer: buffer.clone() for buffer in module.buffers()}
-    module.train()
-    try:
-        with isolate_rng(), torch.no_grad():
-            yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
-        for buffer, value in buffers.items():
-            buffer.copy_(value)
+    """Yield the batches of one epoch again."""
+    limit = None if math.isinf(trainer.num_training_batches) else int(trainer.num_training_batches)
+    again = getattr(trainer.train_dataloader, "second_pass", None)
+    if callable(again):
+        yield from islice(again(), limit)
+        return
+    for batch, *_ in islice(training_loaders(trainer), limit):
+        yield batch
 
 
 def _batch_size(batch: Any) -> int:
-    """Return the length of the batch's first tensor."""
+    """Return the length of the batch's first tensor that has one; batches without count alike."""
     sizes: list[int] = []
-    apply_to_collection(batch, Tensor, lambda tensor: sizes.append(len(tensor)))
-    return sizes[0]
+    apply_to_collection(batch, Tensor, lambda tensor: sizes.append(len(tensor)) if tensor.ndim else None)
+    return sizes[0] if sizes else 1

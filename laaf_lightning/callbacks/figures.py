@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
-from pytorch_lightning.utilities.seed import isolate_rng
 
 from laaf_lightning.callbacks.tensorboard import tensorboard_writers
+from laaf_lightning.callbacks.undisturbed import undisturbed
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable, image_of
 
@@ -111,17 +110,9 @@ def _save(folder: Path, prefix: str, figures: dict[str, Figure], dpi: int) -> No
 
 
 def _figure_data(module: LightningModule) -> Mapping[str, Drawable]:
-    """Call ``figure_data()`` so that it leaves no trace: modes and random state are as before."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        # Lightning validates in inference mode, in which a module that draws derivatives could not ask for them.
-        with isolate_rng(), torch.inference_mode(mode=False), torch.no_grad():
-            data: Mapping[str, Drawable] = module.figure_data()  # type: ignore[operator]
-            return data
-    finally:
-        for part, training in modes.items():
-            part.training = training
+    with undisturbed(module, training=False):
+        data: Mapping[str, Drawable] = module.figure_data()  # type: ignore[operator]
+        return data
 
 
 @contextmanager

@@ -11,23 +11,29 @@ from pytorch_lightning.utilities.seed import isolate_rng
 
 
 @contextmanager
-def undisturbed(module: LightningModule) -> Iterator[None]:
+def undisturbed(module: LightningModule, *, training: bool | None = None, gradients: bool = False) -> Iterator[None]:
     """Put random states, training modes and buffers back at the end.
 
     Args:
         module: what is measured on.
+        training: whether it is measured in training mode, or in eval mode; None leaves it as it is.
+        gradients: whether a graph is recorded. Either way no tensor is made in inference mode, in which Lightning
+            validates, and which a module that draws derivatives could not use.
 
     Yields:
         Nothing.
     """
     modes = {part: part.training for part in module.modules()}
-    buffers = {buffer: buffer.clone() for buffer in module.buffers()}
-    try:
-        with isolate_rng():
-            yield
-    finally:
-        for part, training in modes.items():
-            part.training = training
-        with torch.no_grad():
-            for buffer, value in buffers.items():
-                buffer.copy_(value)
+    with torch.inference_mode(mode=False):
+        buffers = {buffer: buffer.clone() for buffer in module.buffers()}
+        if training is not None:
+            module.train(training)
+        try:
+            with isolate_rng(), torch.set_grad_enabled(gradients):
+                yield
+        finally:
+            for part, mode in modes.items():
+                part.training = mode
+            with torch.no_grad():
+                for buffer, value in buffers.items():
+                    buffer.copy_(value)

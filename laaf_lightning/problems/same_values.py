@@ -28,6 +28,7 @@ def same_values(one: object, other: object) -> bool:
         Whether they are the same.
 
     Example:
+        >>> import numpy as np, torch
         >>> same_values({"a": torch.ones(2)}, {"a": torch.ones(2)}), same_values(np.zeros(2), np.zeros(3))
         (True, False)
     """
@@ -47,6 +48,7 @@ def shown(value: object) -> str:
         One line.
 
     Example:
+        >>> import torch
         >>> shown(torch.zeros(3, 1)), shown(2.0)
         ('<Tensor of shape (3, 1)>', '2.0')
     """

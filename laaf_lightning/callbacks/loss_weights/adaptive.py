@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from laaf_lightning.callbacks.checkpoint_state import StateInCheckpoint
+from laaf_lightning.callbacks.log_now import log_now
 from laaf_lightning.callbacks.loss_weights.gradient_norms import balanced_weights, gradient_of, norms_over_ranks
 from laaf_lightning.callbacks.slope_recovery.callback import SlopeRecovery
 from laaf_lightning.callbacks.undisturbed import undisturbed
 from laaf_lightning.errors import ConfigurationError
 
-_CHECKPOINT_KEY = "laaf_lightning.AdaptiveLossWeights"
 _RECOVERY = "slope_recovery"
 
 
-class AdaptiveLossWeights(Callback):
+class AdaptiveLossWeights(StateInCheckpoint):
     r"""Balance the terms of a loss by the norms of their gradients.
 
     .. math:: \lambda_i \leftarrow \alpha \lambda_i + (1 - \alpha) \hat\lambda_i, \qquad
@@ -54,6 +55,8 @@ class AdaptiveLossWeights(Callback):
         >>> AdaptiveLossWeights(every_n_steps=100)
         AdaptiveLossWeights(every_n_steps=100, momentum=0.9, slope_recovery=False)
     """
+
+    checkpoint_key = "laaf_lightning.AdaptiveLossWeights"
 
     def __init__(
         self, every_n_steps: int = 1000, momentum: float = 0.9, slope_recovery: bool = False, enabled: bool = True
@@ -123,22 +126,29 @@ class AdaptiveLossWeights(Callback):
             norms = norms_over_ranks(gradients, trainer.strategy)
             self._weights |= balanced_weights(norms, {name: self._weights[name] for name in norms}, self.momentum)
         metrics = {f"loss_weight/{name}": weight for name, weight in self._set(trainer, pl_module).items()}
-        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
-        for logger in trainer.loggers:
-            logger.log_metrics(metrics, step=step)
+        log_now(trainer, metrics, step)
 
-    # The state goes into the checkpoint itself: Lightning refuses two callbacks of one class that have a
-    # `state_dict` before `on_fit_start` can say what to do.
+    def state_to_keep(self, trainer: Trainer) -> dict[str, Any] | None:
+        """Keep the weights and the step of their last update.
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the weights and the step of their last update."""
-        if self.enabled and self._last_step is not None:
-            checkpoint[_CHECKPOINT_KEY] = {"weights": dict(self._weights), "step": self._last_step}
+        Args:
+            trainer: not used.
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Take the weights over, and give the module its own."""
-        state = checkpoint.get(_CHECKPOINT_KEY, {"weights": {}, "step": None})
-        self._weights, self._last_step = dict(state["weights"]), state["step"]
+        Returns:
+            Both, once there was an update.
+        """
+        if not self.enabled or self._last_step is None:
+            return None
+        return {"weights": dict(self._weights), "step": self._last_step}
+
+    def take_state(self, pl_module: LightningModule, state: dict[str, Any] | None) -> None:
+        """Take the weights over, and give the module its own.
+
+        Args:
+            pl_module: the module.
+            state: what was kept.
+        """
+        self._weights, self._last_step = (dict(state["weights"]), state["step"]) if state else ({}, None)
         if self.enabled:
             self._set_module(pl_module)
 
@@ -149,7 +159,7 @@ class AdaptiveLossWeights(Callback):
         """Return the gradients of all terms that are on; note the weights that they have now."""
         parameters = _trained_parameters(module)
         gradients: dict[str, Tensor] = {}
-        with undisturbed(module), torch.enable_grad():
+        with undisturbed(module, gradients=True):
             for name in (first := self._terms(trainer, module, batch)):
                 weight = self._weights[name] = _weight_of(module, name)
                 if weight:
@@ -192,7 +202,7 @@ class AdaptiveLossWeights(Callback):
 
 def _weight_of(module: nn.Module, term: str) -> float:
     weight = getattr(module, f"weight_{term}", None)
-    if not isinstance(weight, (int, float, Tensor)):
+    if not (isinstance(weight, Real) or (isinstance(weight, Tensor) and weight.ndim == 0)):
         raise ConfigurationError(
             f"AdaptiveLossWeights balances the term {term!r} of {type(module).__name__}.loss_terms by the attribute "
             f"weight_{term}, which is {weight!r}: give the module that number, and multiply the term by it in its loss"

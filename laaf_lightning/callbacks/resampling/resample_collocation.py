@@ -6,9 +6,11 @@ import math
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
+from laaf_lightning.callbacks.checkpoint_state import StateInCheckpoint
+from laaf_lightning.callbacks.log_now import log_now
 from laaf_lightning.callbacks.resampling.residual_draws import (
     choose_by_weight,
     draw_seeds,
@@ -20,7 +22,6 @@ from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 ResamplingMethod = Literal["uniform", "rad", "rar"]
 
-_CHECKPOINT_KEY = "laaf_lightning.ResampleCollocation"
 _CANDIDATES_PER_POINT = 10
 
 
@@ -32,7 +33,7 @@ class _Drawn(NamedTuple):
     refusal: str | None = None
 
 
-class ResampleCollocation(Callback):
+class ResampleCollocation(StateInCheckpoint):
     r"""Draw the residual points of a PINN anew every k optimiser steps.
 
     ``"uniform"`` draws all with the DataModule's own sampler. ``"rad"`` draws all from many candidates, without
@@ -73,6 +74,8 @@ class ResampleCollocation(Callback):
         >>> ResampleCollocation(every_n_steps=500, method="rad", until_step=8000)
         ResampleCollocation(every_n_steps=500, method='rad', until_step=8000, seed=0)
     """
+
+    checkpoint_key = "laaf_lightning.ResampleCollocation"
 
     def __init__(
         self,
@@ -155,18 +158,27 @@ class ResampleCollocation(Callback):
         if self.enabled:
             self._redraw_if_due(trainer, pl_module)
 
-    # The state goes into the checkpoint itself: Lightning refuses two callbacks of one class that have a
-    # `state_dict`, and two with different `until_step` may well follow each other.
+    def state_to_keep(self, trainer: Trainer) -> dict[str, Any] | None:
+        """Keep the points, and the step up to which redraws are done.
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the points, and the step up to which redraws are done."""
-        if self.enabled and self._last_step is not None:
-            points = residual_data(trainer).residual_points()
-            checkpoint[_CHECKPOINT_KEY] = {"points": points, "step": self._last_step}
+        Args:
+            trainer: has the DataModule.
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the points until the fit starts."""
-        self._restored = checkpoint.get(_CHECKPOINT_KEY)
+        Returns:
+            Both, once training has begun.
+        """
+        if not self.enabled or self._last_step is None:
+            return None
+        return {"points": residual_data(trainer).residual_points(), "step": self._last_step}
+
+    def take_state(self, pl_module: LightningModule, state: dict[str, Any] | None) -> None:
+        """Remember the points until the fit starts.
+
+        Args:
+            pl_module: not used.
+            state: what was kept.
+        """
+        self._restored = state
 
     def _restore(self, trainer: Trainer) -> None:
         if self._restored is not None:
@@ -189,9 +201,7 @@ class ResampleCollocation(Callback):
         if drawn.points is not None:
             data.set_residual_points(drawn.points)
         metrics = {"collocation/points": float(len(data.residual_points())), **drawn.metrics}
-        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
-        for logger in trainer.loggers:
-            logger.log_metrics(metrics, step=step - 1)  # the batch that has just ended, counted as the Trainer does
+        log_now(trainer, metrics, step - 1)  # the batch that has just ended, counted as the Trainer does
 
     def _draw(self, trainer: Trainer, module: LightningModule, data: ResidualData) -> _Drawn:
         """Choose the points of all ranks; an error is told to all of them, so that none waits for ever."""

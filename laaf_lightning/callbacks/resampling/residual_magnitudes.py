@@ -85,11 +85,10 @@ def residual_magnitudes(trainer: Trainer, module: LightningModule, points: Tenso
     """
     like = next(module.parameters())
     parts = []
-    with undisturbed(module):
-        module.eval()
+    # Gradients are on, since a residual may differentiate by its points; a chunk's graph goes with the chunk.
+    with undisturbed(module, training=False, gradients=True):
         for chunk in points.split(chunk_size):
-            # Gradients are on, since a residual may differentiate by its points; a chunk's graph goes with the chunk.
-            with torch.enable_grad(), trainer.precision_plugin.forward_context():
+            with trainer.precision_plugin.forward_context():
                 residual: Tensor = module.residual(chunk.to(like))  # type: ignore[operator]
             parts.append(residual.detach().cpu().double())
             if len(residual) != len(chunk):

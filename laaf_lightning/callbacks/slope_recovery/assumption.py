@@ -76,8 +76,8 @@ def measure_assumption(
         return None
     constant = best_constant(batch)
     # NaN stands for None, so that every rank takes part in the average.
-    told = math.nan if constant is None else float(constant)
+    j_constant = math.nan if constant is None else float(constant)
     dtype = torch.promote_types(objective.dtype, torch.float32)
-    numbers = torch.stack([objective.detach().mean().to(dtype), objective.new_tensor(told, dtype=dtype)])
-    initial, told = trainer.strategy.reduce(numbers, reduce_op="mean").tolist()
-    return None if math.isnan(told) else TheoremAssumption(initial, told, recovery_at_zero)
+    numbers = torch.stack([objective.detach().mean().to(dtype), objective.new_tensor(j_constant, dtype=dtype)])
+    initial, j_constant = trainer.strategy.reduce(numbers, reduce_op="mean").tolist()
+    return None if math.isnan(j_constant) else TheoremAssumption(initial, j_constant, recovery_at_zero)

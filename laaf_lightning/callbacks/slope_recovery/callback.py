@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
 from laaf_lightning.activations import Operator, Reduction, adaptive_sites, check_reduction, resolve_operator
+from laaf_lightning.callbacks.checkpoint_state import StateInCheckpoint
 from laaf_lightning.callbacks.slope_recovery.assumption import TheoremAssumption, measure_assumption
 from laaf_lightning.callbacks.slope_recovery.refusals import (
     refuse_company,
@@ -22,10 +23,8 @@ from laaf_lightning.callbacks.slope_recovery.weighted_recovery import WeightedRe
 from laaf_lightning.callbacks.slope_recovery.wrapped_step import LossTerm, unwrap_training_step
 from laaf_lightning.errors import ConfigurationError
 
-_CHECKPOINT_KEY = "laaf_lightning.SlopeRecovery"
 
-
-class SlopeRecovery(Callback):
+class SlopeRecovery(StateInCheckpoint):
     """Add W_a·S(a) to the training loss of any LightningModule; log the slopes n·a.
 
     The module needs no change: its ``training_step`` is wrapped on the instance while it is fitted, so that
@@ -61,6 +60,8 @@ class SlopeRecovery(Callback):
         >>> SlopeRecovery(weight=OffAfter(steps=2000), reduction="mean").weight
         OffAfter(weight=1.0, steps=2000)
     """
+
+    checkpoint_key = "laaf_lightning.SlopeRecovery"
 
     def __init__(
         self,
@@ -176,18 +177,26 @@ class SlopeRecovery(Callback):
         """Take the wrapper off where neither of the other two ran, as in the tuner."""
         self._release(pl_module)
 
-    # The state goes into the checkpoint itself: Lightning refuses two callbacks of one class that have a
-    # `state_dict`, without a word on the way out, before `refuse_company` can give it.
+    def state_to_keep(self, trainer: Trainer) -> dict[str, Any] | None:
+        """Keep the theorem's numbers; the schedule's step is the Trainer's own.
 
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Keep the theorem's numbers, as plain numbers; the schedule's step is the Trainer's own."""
-        if self.assumption is not None:
-            checkpoint[_CHECKPOINT_KEY] = {"assumption": dict(vars(self.assumption))}
+        Args:
+            trainer: not used.
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Restore the theorem's numbers, which a trained network cannot give again."""
-        if _CHECKPOINT_KEY in checkpoint:
-            self.assumption = TheoremAssumption(**checkpoint[_CHECKPOINT_KEY]["assumption"])
+        Returns:
+            Plain numbers, once they are known.
+        """
+        return None if self.assumption is None else {"assumption": dict(vars(self.assumption))}
+
+    def take_state(self, pl_module: LightningModule, state: dict[str, Any] | None) -> None:
+        """Restore the theorem's numbers, which a trained network cannot give again.
+
+        Args:
+            pl_module: not used.
+            state: what was kept.
+        """
+        if state is not None:
+            self.assumption = TheoremAssumption(**state["assumption"])
 
     def _check_assumption(
         self, trainer: Trainer, module: LightningModule, batch: Any, objective: Tensor, recovery: WeightedRecovery

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from laaf_lightning.activations import AdaptiveActivation
+from laaf_lightning.callbacks.log_now import log_now
 from laaf_lightning.callbacks.slope_recovery.slope_statistics import slope_statistics
 from laaf_lightning.callbacks.tensorboard import add_slope_charts, add_slope_histograms, tensorboard_writers
 
@@ -70,9 +70,7 @@ class SlopeLog:
         objective = _objective(trainer, outputs)
         if objective is not None:
             metrics["slope_recovery_objective"] = objective
-        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in metrics.items()})
-        for logger in trainer.loggers:
-            logger.log_metrics(metrics, step=step)
+        log_now(trainer, metrics, step)
         if trainer.is_global_zero and trainer.loggers:
             self._write_to_tensorboard(trainer, slopes, step)
         if crossed and not self._has_warned:

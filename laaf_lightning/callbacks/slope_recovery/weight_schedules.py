@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from numbers import Real
+from typing import TypeGuard
 
 from laaf_lightning.errors import ConfigurationError
 
@@ -68,11 +70,12 @@ def weight_at(schedule: WeightSchedule, step: int) -> float:
         raise ConfigurationError(
             f"the schedule {schedule} gave the weight {weight!r} at step {step}: it must return a finite number >= 0"
         )
-    return weight
+    return float(weight)
 
 
-def _is_weight(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+def _is_weight(value: object) -> TypeGuard[Real]:
+    """Tell a number that can be a weight, one of NumPy's too."""
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value) and float(value) >= 0
 
 
 class ConstantWeight(WeightSchedule):

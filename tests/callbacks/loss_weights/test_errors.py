@@ -40,7 +40,7 @@ def test_manual_optimisation_is_refused() -> None:
         fit(module, laaf.AdaptiveLossWeights(), 1.0)
 
 
-@pytest.mark.parametrize("value", [None, "1.0", torch.ones(())])
+@pytest.mark.parametrize("value", [None, "1.0", torch.ones(2)])
 def test_a_term_without_a_weight_that_is_a_number_is_refused_by_its_name(value: Any) -> None:
     module = Linear()
     module.weight_data = value

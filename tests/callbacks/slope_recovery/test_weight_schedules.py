@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -111,3 +112,15 @@ def test_only_schedules_that_can_never_rise_count_as_always_zero() -> None:
 
     assert all(kind(0.0).is_always_zero and not kind(0.1).is_always_zero for kind in ALL)
     assert not RisesFromZero(0.0).is_always_zero
+
+
+@pytest.mark.parametrize("weight", [np.float32(0.5), np.float64(0.5), np.int64(2), Fraction(1, 2)], ids=repr)
+def test_numbers_of_any_kind_are_weights_and_are_kept_as_pythons(weight: Any) -> None:
+    kept = laaf.SlopeRecovery(weight=weight).weight
+    assert (type(kept.weight), kept.weight) == (float, float(weight))
+
+    class Returns(laaf.WeightSchedule):
+        def __call__(self, step: int) -> float:
+            return weight  # type: ignore[no-any-return]
+
+    assert (type(weight_at(Returns(), 0)), weight_at(Returns(), 0)) == (float, float(weight))

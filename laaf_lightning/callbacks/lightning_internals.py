@@ -1,0 +1,41 @@
+"""What the callbacks need of Lightning that has no public name; a test of this file notices where it goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.utilities import CombinedLoader
+
+
+def prepared_batch(trainer: Trainer, module: LightningModule, batch: Any) -> Any:
+    """Make of a loader's batch what a training step gets.
+
+    Where module and DataModule both have a hook for batches, Lightning prefers the DataModule's.
+
+    Args:
+        trainer: the Trainer, whose precision and strategy hold.
+        module: the module that is fitted.
+        batch: as the loader yields it.
+
+    Returns:
+        The batch on the device.
+    """
+    converted = trainer.precision_plugin.convert_input(batch)
+    return trainer.strategy.batch_to_device(module._on_before_batch_transfer(converted, dataloader_idx=0))
+
+
+def training_loaders(trainer: Trainer) -> CombinedLoader:
+    """Combine the loaders of training anew, in the mode of training, so that its own iterators stay where they are.
+
+    Args:
+        trainer: a Trainer that fits.
+
+    Returns:
+        What yields (batch, number of the batch, number of the loader).
+    """
+    training = trainer.fit_loop._combined_loader
+    assert training is not None  # while a Trainer fits
+    again = CombinedLoader(training.iterables, training._mode)
+    again.limits = training.limits
+    return again

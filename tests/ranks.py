@@ -16,6 +16,8 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy
 from torch.multiprocessing.spawn import spawn
 
+from tests.trainers import quiet_trainer
+
 WORLD_SIZE = 2
 
 
@@ -37,9 +39,7 @@ def two_rank_trainer(**settings: Any) -> Trainer:
     """Make a quiet CPU Trainer for code that `run_on_two_ranks` calls."""
     # Unused processes must not wait for half an hour where one rank has failed.
     strategy = DDPStrategy(timeout=timedelta(seconds=60))
-    defaults: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    defaults |= {"enable_model_summary": False, "use_distributed_sampler": False}
-    return Trainer(**{**defaults, **settings}, accelerator="cpu", devices=WORLD_SIZE, strategy=strategy)
+    return quiet_trainer(**{"use_distributed_sampler": False, **settings, "devices": WORLD_SIZE, "strategy": strategy})
 
 
 def _work(rank: int, cases: list[str], folder: str, port: int) -> None:

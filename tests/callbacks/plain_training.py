@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 import laaf_lightning as laaf
+from tests.trainers import quiet_trainer
 
 Batch = tuple[Tensor, Tensor]
 Objective = Callable[[Tensor, int], Tensor]
@@ -82,11 +83,8 @@ def regression_batches(count: int = 6, size: int = 8) -> list[Batch]:
     return list(zip(x, y, strict=True))
 
 
-def quiet_trainer(*callbacks: Any, namespace: Any = pytorch_lightning, **settings: Any) -> Trainer:
-    defaults: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "max_epochs": 1, "accelerator": "cpu"}
-    defaults |= {"enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}
-    trainer: Trainer = namespace.Trainer(**{**defaults, **settings}, callbacks=list(callbacks))
-    return trainer
+def one_epoch_trainer(*callbacks: Any, namespace: Any = pytorch_lightning, **settings: Any) -> Trainer:
+    return quiet_trainer(*callbacks, namespace=namespace, **{"max_epochs": 1, **settings})
 
 
 def slopes_of(module: nn.Module) -> list[nn.Parameter]:

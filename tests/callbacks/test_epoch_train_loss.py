@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from laaf_lightning.callbacks.epoch_train_loss import EpochTrainLoss
 from laaf_lightning.errors import ConfigurationError
+from tests.trainers import quiet_trainer
 
 GENERATOR = torch.Generator().manual_seed(0)
 X, Y = torch.randn(22, 3, generator=GENERATOR), torch.randint(0, 2, (22,), generator=GENERATOR)
@@ -66,9 +67,8 @@ class Recorder(Logger):
 
 def trainer_with(callback: EpochTrainLoss | None, **settings: Any) -> tuple[Trainer, Recorder]:
     recorder = Recorder()
-    defaults: dict[str, Any] = {"max_epochs": 3, "logger": recorder, "accelerator": "cpu", "log_every_n_steps": 1}
-    defaults |= {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
-    return Trainer(**{**defaults, **settings}, callbacks=callback), recorder
+    callbacks = [] if callback is None else [callback]
+    return quiet_trainer(*callbacks, **{"max_epochs": 3, "logger": recorder, **settings}), recorder
 
 
 def fitted(model: LightningModule, callback: EpochTrainLoss | None, *, shuffle: bool = False, **settings: Any) -> Any:

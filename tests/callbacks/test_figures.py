@@ -21,6 +21,7 @@ from laaf_lightning.figures import Drawable
 from laaf_lightning.modules import FunctionRegressor
 from tests.callbacks.figure_cases import Square, drawing_module
 from tests.ranks import run_on_two_ranks
+from tests.trainers import quiet_trainer
 
 EPOCH = 6
 NAMESPACES = [pytorch_lightning, lightning.pytorch]
@@ -28,11 +29,9 @@ each_namespace = pytest.mark.parametrize("namespace", NAMESPACES, ids=lambda nam
 
 
 def trainer(folder: Path, *callbacks: Any, namespace: Any = pytorch_lightning, **settings: Any) -> Any:
-    defaults: dict[str, Any] = {"accelerator": "cpu", "enable_checkpointing": False, "enable_progress_bar": False}
-    defaults |= {"enable_model_summary": False, "max_epochs": 3, "log_every_n_steps": 1}
     if "logger" not in settings:
-        defaults["logger"] = namespace.loggers.TensorBoardLogger(folder, name=None, version="run")
-    return namespace.Trainer(callbacks=list(callbacks), **{**defaults, **settings})
+        settings["logger"] = namespace.loggers.TensorBoardLogger(folder, name=None, version="run")
+    return quiet_trainer(*callbacks, namespace=namespace, **{"max_epochs": 3, **settings})
 
 
 def images(folder: Path) -> dict[str, list[int]]:

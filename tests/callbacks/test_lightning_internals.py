@@ -7,7 +7,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
 from laaf_lightning.callbacks.lightning_internals import prepared_batch, training_loaders
-from tests.modules.small import quiet_trainer, small_regressor
+from tests.modules.small import small_regressor
+from tests.trainers import quiet_trainer
 
 
 class Asks(Callback):

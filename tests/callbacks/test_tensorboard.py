@@ -17,7 +17,7 @@ from tests.callbacks.plain_training import (
     Batches,
     PlainModule,
     adapted,
-    quiet_trainer,
+    one_epoch_trainer,
     regression_batches,
     slopes_of,
 )
@@ -38,7 +38,7 @@ def layout(log: Any) -> Layout:
 
 def fit(folder: Path, module: Any, *callbacks: Any, make_logger: Any = LOGGERS[0], **settings: Any) -> Any:
     logger = make_logger(str(folder), name="", version="run")
-    quiet_trainer(*callbacks, logger=logger, **settings).fit(module, Batches(BATCHES))
+    one_epoch_trainer(*callbacks, logger=logger, **settings).fit(module, Batches(BATCHES))
     return events(folder / "run")
 
 
@@ -76,7 +76,7 @@ def test_without_bands_there_is_one_chart(tmp_path: Path) -> None:
 def test_a_second_fit_with_the_same_logger_describes_its_charts_too(tmp_path: Path) -> None:
     logger = LOGGERS[0](str(tmp_path), name="", version="run")
     for _ in range(2):
-        quiet_trainer(laaf.SlopeRecovery(), logger=logger).fit(adapted(PlainModule()), Batches(BATCHES))
+        one_epoch_trainer(laaf.SlopeRecovery(), logger=logger).fit(adapted(PlainModule()), Batches(BATCHES))
     files = sorted((tmp_path / "run").glob("events.out.*"))
     assert len(files) == 2
     for file in files:
@@ -100,7 +100,7 @@ def test_histograms_of_half_precision_slopes_are_written(tmp_path: Path) -> None
             part.a.data = part.a.data.bfloat16()
     batches = Batches([(x.float(), y.float()) for x, y in BATCHES])
     logger = LOGGERS[0](str(tmp_path), name="", version="run")
-    quiet_trainer(laaf.SlopeRecovery(histograms=True), logger=logger).fit(module, batches)
+    one_epoch_trainer(laaf.SlopeRecovery(histograms=True), logger=logger).fit(module, batches)
     assert events(tmp_path / "run").Tags()["histograms"] == ["slope/net.1", "slope/net.3"]
 
 
@@ -113,7 +113,7 @@ def test_no_histograms_and_no_layout_unless_asked_for_or_anything_is_drawn(tmp_p
 
 def test_several_loggers_each_get_charts(tmp_path: Path) -> None:
     loggers = [kind(str(tmp_path), name="", version=str(i)) for i, kind in enumerate(LOGGERS)]
-    quiet_trainer(laaf.SlopeRecovery(), logger=loggers).fit(adapted(PlainModule()), Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(), logger=loggers).fit(adapted(PlainModule()), Batches(BATCHES))
     assert all(len(layout(events(tmp_path / str(i))).category) == 1 for i in range(2))
 
 

@@ -18,8 +18,9 @@ from laaf_lightning.data import CollocationDataModule, SemeionDataModule
 from laaf_lightning.modules import PINN, AdaptiveModule, BurgersPINN, FunctionRegressor, ImageClassifier
 from laaf_lightning.optimizers import SelfScaledBroyden, SequentialOptimizer
 from laaf_lightning.problems import PDE, AllenCahn, Burgers, InverseBurgers
-from tests.modules.small import Batches, burgers_data, quiet_trainer, regression_data, small_pinn, small_regressor
+from tests.modules.small import Batches, burgers_data, regression_data, small_pinn, small_regressor
 from tests.ranks import WORLD_SIZE, two_rank_trainer
+from tests.trainers import quiet_trainer
 
 MakeTrainer = Callable[..., Trainer]
 ADAM = partial(Adam, lr=1e-2)

@@ -23,12 +23,6 @@ class Batches(list[T]):
     """One loader; a plain list would be several."""
 
 
-def quiet_trainer(**settings: Any) -> Trainer:
-    defaults: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    defaults |= {"enable_model_summary": False, "accelerator": "cpu", "devices": 1, "log_every_n_steps": 1}
-    return Trainer(**{**defaults, **settings})
-
-
 class Losses(Callback):
     """The loss of each training batch."""
 

@@ -22,12 +22,12 @@ from tests.modules.small import (
     Reaction,
     burgers_data,
     image_batches,
-    quiet_trainer,
     regression_data,
     small_classifier,
     small_pinn,
     small_regressor,
 )
+from tests.trainers import quiet_trainer
 
 OBJECTS: dict[str, Any] = {"optimizer": partial(SGD, lr=0.05), "lr_scheduler": partial(MultiStepLR, milestones=[2])}
 POINT_JOBS: dict[str, tuple[Callable[..., AdaptiveModule], Callable[..., Any]]] = {

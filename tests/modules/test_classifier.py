@@ -14,7 +14,8 @@ from laaf_lightning.figures import ClassificationData
 from laaf_lightning.models import LeNet, PreActResNet18
 from laaf_lightning.modules import ImageClassifier
 from laaf_lightning.modules.classifier import _first_mistakes
-from tests.modules.small import Batches, TinyNetwork, image_batches, quiet_trainer, small_classifier
+from tests.modules.small import Batches, TinyNetwork, image_batches, small_classifier
+from tests.trainers import quiet_trainer
 
 
 class Readout(nn.Module):

@@ -9,13 +9,8 @@ import torch
 from torch.optim import SGD
 
 from laaf_lightning.modules import AdaptiveModule
-from tests.modules.small import (
-    image_batches,
-    quiet_trainer,
-    regression_data,
-    small_classifier,
-    small_regressor,
-)
+from tests.modules.small import image_batches, regression_data, small_classifier, small_regressor
+from tests.trainers import quiet_trainer
 
 pytestmark = pytest.mark.slow
 

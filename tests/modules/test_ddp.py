@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from tests.modules import ddp_cases
-from tests.modules.small import quiet_trainer
 from tests.ranks import run_on_two_ranks
+from tests.trainers import quiet_trainer
 
 pytestmark = pytest.mark.slow
 

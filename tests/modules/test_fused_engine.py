@@ -26,7 +26,8 @@ from tests.modules.equations import (
     pinn_of,
     points_of,
 )
-from tests.modules.small import burgers_data, quiet_trainer, small_pinn
+from tests.modules.small import burgers_data, small_pinn
+from tests.trainers import quiet_trainer
 
 pytestmark = pytest.mark.usefixtures("kernel")
 SECOND_ORDER = [name for name in EQUATIONS if name != "third order"]

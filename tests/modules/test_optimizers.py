@@ -19,12 +19,12 @@ from tests.modules.small import (
     Losses,
     burgers_data,
     image_batches,
-    quiet_trainer,
     regression_data,
     small_classifier,
     small_pinn,
     small_regressor,
 )
+from tests.trainers import quiet_trainer
 
 
 @pytest.mark.parametrize("factory", [partial(AdamW, lr=0.1, weight_decay=0.5), partial(SGD, lr=0.1, weight_decay=0.5)])

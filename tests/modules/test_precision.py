@@ -14,12 +14,12 @@ from tests.modules.small import (
     Losses,
     burgers_data,
     image_batches,
-    quiet_trainer,
     regression_data,
     small_classifier,
     small_pinn,
     small_regressor,
 )
+from tests.trainers import quiet_trainer
 
 POINT_JOBS: dict[str, tuple[Callable[..., AdaptiveModule], Callable[..., Any]]] = {
     "regressor": (small_regressor, regression_data),

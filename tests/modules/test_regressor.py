@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from laaf_lightning.figures import RegressionData
 from laaf_lightning.modules import FunctionRegressor
-from tests.modules.small import Batches, quiet_trainer, regression_data, small_regressor
+from tests.modules.small import Batches, regression_data, small_regressor
+from tests.trainers import quiet_trainer
 
 
 def numpy_network(state: dict[str, Any], x: np.ndarray[Any, Any], n: float, depth: int) -> np.ndarray[Any, Any]:

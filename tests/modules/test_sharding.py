@@ -5,7 +5,8 @@ from pytorch_lightning.strategies import FSDPStrategy, ModelParallelStrategy
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules.refusals import refuse_sharding
-from tests.modules.small import quiet_trainer, regression_data, small_regressor
+from tests.modules.small import regression_data, small_regressor
+from tests.trainers import quiet_trainer
 
 
 def test_a_sharding_strategy_is_refused_before_training_with_the_reason_and_the_way_out() -> None:

@@ -18,7 +18,7 @@ from laaf_lightning.data import CollocationDataModule
 from laaf_lightning.derivatives import AutogradField
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, AllenCahn, Burgers, Heat, Helmholtz, InverseBurgers
-from tests.modules.small import quiet_trainer
+from tests.trainers import quiet_trainer
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "own_equation.ipynb"
 SPACE_TIME, PLANE = ["error", "field", "slices", "spectrum"], ["error", "field"]

@@ -12,14 +12,8 @@ from torchmetrics.classification import MulticlassF1Score, MulticlassRecall
 
 from laaf_lightning.activations import AdaptiveActivation
 from laaf_lightning.modules import AdaptiveModule, BurgersPINN, FunctionRegressor, ImageClassifier
-from tests.modules.small import (
-    Batches,
-    TinyNetwork,
-    burgers_data,
-    image_batches,
-    quiet_trainer,
-    regression_data,
-)
+from tests.modules.small import Batches, TinyNetwork, burgers_data, image_batches, regression_data
+from tests.trainers import quiet_trainer
 
 IMAGES: dict[str, Any] = {"num_classes": 3, "in_channels": 1, "image_size": 6}
 

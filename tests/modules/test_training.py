@@ -14,12 +14,12 @@ from tests.modules.small import (
     Losses,
     burgers_data,
     image_batches,
-    quiet_trainer,
     regression_data,
     small_classifier,
     small_pinn,
     small_regressor,
 )
+from tests.trainers import quiet_trainer
 
 Job = tuple[Callable[..., AdaptiveModule], Callable[[], dict[str, Any]]]
 JOBS: dict[str, Job] = {

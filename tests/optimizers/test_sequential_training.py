@@ -17,7 +17,8 @@ from laaf_lightning import FunctionRegressor, OffAfter, SlopeRecovery
 from laaf_lightning.optimizers.self_scaled_broyden import SelfScaledBroyden
 from laaf_lightning.optimizers.sequential import SequentialOptimizer
 from tests.cli.command import CONFIGS, folder_of, laaf
-from tests.modules.small import quiet_trainer, regression_data, small_regressor
+from tests.modules.small import regression_data, small_regressor
+from tests.trainers import quiet_trainer
 
 ADAM = partial(Adam, lr=0.05)
 HAND_OVER = 4

@@ -19,7 +19,7 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, Condition, Heat
 from laaf_lightning.problems.same_values import same_values, shown
-from tests.modules.small import quiet_trainer
+from tests.trainers import quiet_trainer
 
 
 class Refuses:

@@ -12,7 +12,7 @@ from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
 
 import laaf_lightning as laaf
-from tests.callbacks.plain_training import Batches, quiet_trainer
+from tests.callbacks.plain_training import Batches, one_epoch_trainer
 from tests.callbacks.resampling.collocation_cases import SETTINGS, Line, fit_line, interval_data, small_pinn
 from tests.callbacks.slope_recovery.test_logging import logged
 
@@ -49,7 +49,7 @@ def batches(*values: float) -> Batches:
 
 
 def fit(module: Any, callback: Callback, *values: float, **settings: Any) -> Any:
-    trainer = quiet_trainer(callback, **settings)
+    trainer = one_epoch_trainer(callback, **settings)
     trainer.fit(module, batches(*values))
     return trainer
 
@@ -135,7 +135,7 @@ def test_norms_of_a_pinns_terms_are_those_of_finite_differences_by_the_network()
                 squares += ((values[0] - values[1]) / 2e-6) ** 2
         norms.append(np.sqrt(squares))
     callback = laaf.AdaptiveLossWeights(momentum=0.0)
-    quiet_trainer(callback, **SETTINGS, max_steps=1).fit(module, datamodule=data)
+    one_epoch_trainer(callback, **SETTINGS, max_steps=1).fit(module, datamodule=data)
     expected = sum(norms) / np.array(norms)
     np.testing.assert_allclose([module.weight_residual, module.weight_data], expected, rtol=1e-6)
 
@@ -175,7 +175,7 @@ def test_only_the_networks_parameters_count_and_measuring_leaves_no_trace() -> N
     module, after = Mixed(), Tells()
     torch.manual_seed(4)
     before = torch.get_rng_state()
-    quiet_trainer(laaf.AdaptiveLossWeights(momentum=0.0), after).fit(module, batches(1.0))
+    one_epoch_trainer(laaf.AdaptiveLossWeights(momentum=0.0), after).fit(module, batches(1.0))
     assert (module.weight_residual, module.weight_data) == pytest.approx((7 / 3, 7 / 4), rel=1e-12)
     assert torch.equal(after.random, before)
     assert after.tracked == 0
@@ -216,7 +216,7 @@ def test_compiled_terms_are_balanced_as_eager_ones() -> None:
     weights = []
     for compiled in (False, True):
         module = small_pinn(compile=compiled)
-        trainer = quiet_trainer(laaf.AdaptiveLossWeights(1), **SETTINGS, max_steps=2)
+        trainer = one_epoch_trainer(laaf.AdaptiveLossWeights(1), **SETTINGS, max_steps=2)
         trainer.fit(module, datamodule=interval_data())
         weights.append([module.weight_residual, module.weight_data])
     np.testing.assert_allclose(weights[1], weights[0], rtol=1e-9)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import laaf_lightning as laaf
 from tests.callbacks.loss_weights.test_adaptive import Linear, batches, fit
-from tests.callbacks.plain_training import PlainModule, adapted, quiet_trainer
+from tests.callbacks.plain_training import PlainModule, adapted, one_epoch_trainer
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_a_term_without_a_weight_that_is_a_number_is_refused_by_its_name(value: 
 def test_two_callbacks_are_refused_and_one_that_is_off_does_not_count() -> None:
     callbacks = [laaf.AdaptiveLossWeights(), laaf.AdaptiveLossWeights(5)]
     with pytest.raises(laaf.ConfigurationError, match=r"several AdaptiveLossWeights .* keep one"):
-        quiet_trainer(*callbacks).fit(Linear(), batches(1.0))
+        one_epoch_trainer(*callbacks).fit(Linear(), batches(1.0))
     callbacks[1].enabled = False
-    quiet_trainer(*callbacks).fit(Linear(), batches(1.0))
+    one_epoch_trainer(*callbacks).fit(Linear(), batches(1.0))
 
 
 def test_slope_recovery_that_is_not_there_cannot_be_balanced() -> None:

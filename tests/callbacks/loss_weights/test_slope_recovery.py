@@ -18,8 +18,8 @@ from tests.callbacks.plain_training import (
     PlainModule,
     adapted,
     assert_equal_parameters,
+    one_epoch_trainer,
     oracle_recovery,
-    quiet_trainer,
     regression_batches,
     slopes_of,
 )
@@ -89,7 +89,7 @@ def test_s_is_one_more_term_whichever_callback_comes_first(scope: str, balances_
     recovery, balance = laaf.SlopeRecovery(0.5), laaf.AdaptiveLossWeights(2, slope_recovery=True)
     seen = Weights(recovery)
     callbacks = (balance, recovery, seen) if balances_first else (recovery, balance, seen)
-    quiet_trainer(*callbacks).fit(module, Batches(BATCHES))
+    one_epoch_trainer(*callbacks).fit(module, Batches(BATCHES))
     np.testing.assert_allclose(seen.seen, plain_loop(twin, 6, 2), rtol=1e-6)
     assert_equal_parameters(module, twin, rtol=1e-6)
 
@@ -100,7 +100,7 @@ def test_a_schedule_multiplies_the_balanced_weight_and_ends_the_term(tmp_path: P
     recovery = laaf.SlopeRecovery(laaf.OffAfter(0.5, steps=3))
     seen = Weights(recovery)
     balance = laaf.AdaptiveLossWeights(2, slope_recovery=True)
-    quiet_trainer(recovery, balance, seen, logger=CSVLogger(tmp_path)).fit(module, Batches(BATCHES))
+    one_epoch_trainer(recovery, balance, seen, logger=CSVLogger(tmp_path)).fit(module, Batches(BATCHES))
     expected = plain_loop(twin, 6, 2, lambda step: 0.5 * (step < 3))
     np.testing.assert_allclose(seen.seen, expected, rtol=1e-6)
     assert [w for _, w in expected[3:]] == [0, 0, 0]
@@ -111,14 +111,14 @@ def test_a_schedule_multiplies_the_balanced_weight_and_ends_the_term(tmp_path: P
 def test_without_the_setting_the_callbacks_weight_is_its_own() -> None:
     recovery = laaf.SlopeRecovery(0.5)
     seen = Weights(recovery)
-    quiet_trainer(recovery, laaf.AdaptiveLossWeights(1), seen).fit(adapted(Terms()), Batches(BATCHES))
+    one_epoch_trainer(recovery, laaf.AdaptiveLossWeights(1), seen).fit(adapted(Terms()), Batches(BATCHES))
     assert [w for _, w in seen.seen] == [0.5] * 6
 
 
 @pytest.mark.parametrize(("scope", "weight"), [("fixed", 0.5), ("layer", 0.0)])
 def test_where_no_s_is_in_the_loss_the_other_terms_are_balanced(scope: str, weight: float) -> None:
     module = adapted(Terms(), scope)
-    trainer = quiet_trainer(laaf.SlopeRecovery(weight), laaf.AdaptiveLossWeights(1, slope_recovery=True))
+    trainer = one_epoch_trainer(laaf.SlopeRecovery(weight), laaf.AdaptiveLossWeights(1, slope_recovery=True))
     trainer.fit(module, Batches(BATCHES))
     assert module.weight_data == 1
     assert "loss_weight/slope_recovery" not in trainer.callback_metrics
@@ -126,9 +126,11 @@ def test_where_no_s_is_in_the_loss_the_other_terms_are_balanced(scope: str, weig
 
 def test_the_next_fit_of_the_same_callback_starts_with_its_own_weight() -> None:
     recovery = laaf.SlopeRecovery(0.5)
-    quiet_trainer(recovery, laaf.AdaptiveLossWeights(1, slope_recovery=True)).fit(adapted(Terms()), Batches(BATCHES))
+    one_epoch_trainer(recovery, laaf.AdaptiveLossWeights(1, slope_recovery=True)).fit(
+        adapted(Terms()), Batches(BATCHES)
+    )
     seen = Weights(recovery)
-    quiet_trainer(recovery, seen).fit(adapted(Terms()), Batches(BATCHES))
+    one_epoch_trainer(recovery, seen).fit(adapted(Terms()), Batches(BATCHES))
     assert [w for _, w in seen.seen] == [0.5] * 6
 
 
@@ -136,7 +138,7 @@ def test_going_on_with_the_same_trainer_goes_on_with_the_weights() -> None:
     def trained(*epochs: int) -> Any:
         module, recovery = adapted(Terms()), laaf.SlopeRecovery(0.5)
         seen = Weights(recovery)
-        trainer = quiet_trainer(recovery, laaf.AdaptiveLossWeights(4, slope_recovery=True), seen)
+        trainer = one_epoch_trainer(recovery, laaf.AdaptiveLossWeights(4, slope_recovery=True), seen)
         for epoch in epochs:
             trainer.fit_loop.max_epochs = epoch
             trainer.fit(module, Batches(BATCHES))

@@ -10,8 +10,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 import laaf_lightning as laaf
-from tests.callbacks.plain_training import quiet_trainer
 from tests.ranks import two_rank_trainer
+from tests.trainers import quiet_trainer
 
 SETTINGS: dict[str, Any] = {"precision": "64-true", "max_epochs": -1, "limit_val_batches": 0}
 

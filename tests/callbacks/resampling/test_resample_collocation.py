@@ -13,7 +13,7 @@ from scipy import stats
 from torch import Tensor
 
 import laaf_lightning as laaf
-from tests.callbacks.plain_training import Batches, PlainModule, adapted, quiet_trainer, regression_batches
+from tests.callbacks.plain_training import Batches, PlainModule, adapted, one_epoch_trainer, regression_batches
 from tests.callbacks.resampling.collocation_cases import SETTINGS, Line, LineWork, fit_line, interval_data, small_pinn
 from tests.callbacks.slope_recovery.test_logging import logged
 
@@ -150,7 +150,7 @@ def test_global_random_states_are_untouched(method: Any) -> None:
 
 def test_switched_off_it_needs_and_does_nothing() -> None:
     off = laaf.ResampleCollocation(1, enabled=False)
-    quiet_trainer(off).fit(adapted(PlainModule()), Batches(regression_batches()))
+    one_epoch_trainer(off).fit(adapted(PlainModule()), Batches(regression_batches()))
     module, _, trainer = fit_line(laaf.ResampleCollocation(1, enabled=False))
     assert changes(module.seen) == []
     assert "collocation/points" not in trainer.callback_metrics
@@ -180,7 +180,7 @@ def test_both_engines_of_a_pinn_choose_the_same_points(method: Any) -> None:
     chosen = []
     for engine in ("taylor", "autograd"):
         data, model = interval_data(), small_pinn(engine=engine)
-        trainer = quiet_trainer(laaf.ResampleCollocation(1, method, chunk_size=50), **SETTINGS, max_steps=1)
+        trainer = one_epoch_trainer(laaf.ResampleCollocation(1, method, chunk_size=50), **SETTINGS, max_steps=1)
         trainer.fit(model, datamodule=data)
         chosen.append(data.residual_points())
     assert torch.equal(*chosen)
@@ -192,7 +192,7 @@ def test_lightnings_other_package_trains_with_it() -> None:
 
     module = Other()
     callbacks = laaf.ResampleCollocation(2, "rad"), laaf.AdaptiveLossWeights(2)
-    trainer: Any = quiet_trainer(*callbacks, namespace=lightning.pytorch, **SETTINGS, max_steps=4)
+    trainer: Any = one_epoch_trainer(*callbacks, namespace=lightning.pytorch, **SETTINGS, max_steps=4)
     trainer.fit(module, datamodule=interval_data())
     assert changes(module.seen) == [2]
     assert module.weight_data != 1

@@ -9,7 +9,7 @@ from pytorch_lightning import LightningDataModule
 from torch import nn
 
 import laaf_lightning as laaf
-from tests.callbacks.plain_training import Batches, PlainModule, adapted, quiet_trainer, regression_batches
+from tests.callbacks.plain_training import Batches, PlainModule, adapted, one_epoch_trainer, regression_batches
 from tests.callbacks.resampling.collocation_cases import Diverges, Line, fit_line
 
 
@@ -40,7 +40,7 @@ def test_settings_outside_their_range_are_refused_by_name(settings: dict[str, An
 def test_loaders_without_a_datamodule_are_refused_before_training() -> None:
     module = adapted(PlainModule())
     with pytest.raises(laaf.ConfigurationError, match=r"this fit has only loaders: call trainer.fit\(module, datamod"):
-        quiet_trainer(laaf.ResampleCollocation(10**6)).fit(module, Batches(regression_batches()))
+        one_epoch_trainer(laaf.ResampleCollocation(10**6)).fit(module, Batches(regression_batches()))
 
 
 class Foreign(LightningDataModule):
@@ -53,7 +53,7 @@ class Foreign(LightningDataModule):
 
 def test_a_datamodule_whose_points_cannot_be_set_is_refused_with_what_it_lacks() -> None:
     with pytest.raises(laaf.ConfigurationError) as error:
-        quiet_trainer(laaf.ResampleCollocation()).fit(adapted(PlainModule()), datamodule=Foreign())
+        one_epoch_trainer(laaf.ResampleCollocation()).fit(adapted(PlainModule()), datamodule=Foreign())
     text = str(error.value)
     assert "Foreign has no sample_residual_points, set_residual_points: take laaf_lightning.Colloc" in text
     assert "--resample_collocation.enabled false" in text

@@ -10,8 +10,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
 import laaf_lightning as laaf
-from tests.callbacks.plain_training import quiet_trainer
 from tests.callbacks.resampling.collocation_cases import SETTINGS, Line, fit_line, interval_data, small_pinn
+from tests.trainers import quiet_trainer
 
 # Lightning's words on every loader without a state_dict, though all batches are the same here, and on the
 # ModelCheckpoint that the resumed runs do without.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import laaf_lightning as laaf
 from laaf_lightning.callbacks.resampling.residual_magnitudes import residual_magnitudes
-from tests.callbacks.plain_training import quiet_trainer
+from tests.trainers import quiet_trainer
 
 POINTS = torch.rand(10, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 

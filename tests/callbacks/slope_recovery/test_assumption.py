@@ -18,8 +18,8 @@ from tests.callbacks.plain_training import (
     Batches,
     PlainModule,
     adapted,
+    one_epoch_trainer,
     oracle_recovery,
-    quiet_trainer,
     regression_batches,
 )
 
@@ -65,7 +65,7 @@ def test_the_numbers_are_the_first_batchs_for_every_form_of_the_term(
     module = adapted(KnowsItsConstant())
     initial, constant = first_batch_numbers(module, 0.7, operator, reduction)
     callback = laaf.SlopeRecovery(0.7, operator, reduction)
-    quiet_trainer(callback, max_epochs=2).fit(module, Batches(BATCHES))
+    one_epoch_trainer(callback, max_epochs=2).fit(module, Batches(BATCHES))
     numbers = callback.assumption
     assert numbers is not None
     assert numbers.initial_objective == pytest.approx(initial, rel=1e-6)
@@ -82,7 +82,7 @@ def test_a_line_search_and_accumulation_count_the_first_value_of_the_first_batch
         module.optimizer = str(settings.pop("optimizer", "adam"))
         initial, _ = first_batch_numbers(module, 1.0)
         callback = laaf.SlopeRecovery()
-        quiet_trainer(callback, **settings).fit(module, Batches(BATCHES))
+        one_epoch_trainer(callback, **settings).fit(module, Batches(BATCHES))
         assert callback.assumption is not None
         assert callback.assumption.initial_objective == pytest.approx(initial, rel=1e-6)
         assert len(module.asked_with) == 1
@@ -93,7 +93,7 @@ def test_a_module_that_cannot_tell_is_asked_once_and_nothing_is_recorded(tmp_pat
     module = adapted(HasHardConditions())
     callback = laaf.SlopeRecovery()
     logger = CSVLogger(tmp_path)
-    quiet_trainer(callback, logger=logger, accumulate_grad_batches=accumulate).fit(module, Batches(BATCHES))
+    one_epoch_trainer(callback, logger=logger, accumulate_grad_batches=accumulate).fit(module, Batches(BATCHES))
     assert module.asked == 1
     assert callback.assumption is None
     assert "theorem" not in next(tmp_path.rglob("metrics.csv")).read_text()
@@ -107,20 +107,20 @@ def test_a_first_batch_without_a_loss_gives_no_numbers_and_neither_does_a_later_
 
     module = adapted(SkipsTheFirst())
     callback = laaf.SlopeRecovery()
-    quiet_trainer(callback).fit(module, Batches(BATCHES))
+    one_epoch_trainer(callback).fit(module, Batches(BATCHES))
     assert module.asked_with == []
     assert callback.assumption is None
 
 
 def test_a_module_without_the_method_is_left_alone() -> None:
     callback = laaf.SlopeRecovery()
-    quiet_trainer(callback).fit(adapted(PlainModule()), Batches(BATCHES))
+    one_epoch_trainer(callback).fit(adapted(PlainModule()), Batches(BATCHES))
     assert callback.assumption is None
 
 
 def test_a_float_is_a_number_too() -> None:
     callback = laaf.SlopeRecovery()
-    quiet_trainer(callback).fit(adapted(TellsAFloat()), Batches(BATCHES))
+    one_epoch_trainer(callback).fit(adapted(TellsAFloat()), Batches(BATCHES))
     assert callback.assumption is not None
     assert callback.assumption.constant_network_loss == 0.25
 
@@ -128,7 +128,7 @@ def test_a_float_is_a_number_too() -> None:
 @pytest.mark.parametrize("weight", [0.0, laaf.OffAfter(0.0)])
 def test_without_weight_the_module_is_not_asked(weight: float | laaf.WeightSchedule) -> None:
     module = adapted(KnowsItsConstant())
-    quiet_trainer(laaf.SlopeRecovery(weight)).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(weight)).fit(module, Batches(BATCHES))
     assert module.asked_with == []
 
 
@@ -137,7 +137,7 @@ def test_the_numbers_are_logged_at_step_zero_and_said_in_words(
 ) -> None:
     callback = laaf.SlopeRecovery()
     with caplog.at_level(logging.INFO):
-        quiet_trainer(callback, logger=CSVLogger(tmp_path)).fit(adapted(KnowsItsConstant()), Batches(BATCHES))
+        one_epoch_trainer(callback, logger=CSVLogger(tmp_path)).fit(adapted(KnowsItsConstant()), Batches(BATCHES))
     numbers = callback.assumption
     assert numbers is not None
     with next(tmp_path.rglob("metrics.csv")).open(newline="") as lines:

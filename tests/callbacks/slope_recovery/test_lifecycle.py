@@ -23,9 +23,9 @@ from tests.callbacks.plain_training import (
     PlainModule,
     adapted,
     assert_equal_parameters,
+    one_epoch_trainer,
     oracle_recovery,
     plain_loop,
-    quiet_trainer,
     regression_batches,
 )
 
@@ -94,7 +94,7 @@ def test_the_step_is_the_classs_own_again_after_fit() -> None:
             seen.append(traces(pl_module))
 
     probe = Probe(1, lambda fitted: seen.append(traces(fitted)))
-    quiet_trainer(laaf.SlopeRecovery(), probe, SeesTheEnd()).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(), probe, SeesTheEnd()).fit(module, Batches(BATCHES))
     assert seen == [["training_step"], []]
     assert traces(module) == []
     assert module.training_step == types.MethodType(PlainModule.training_step, module)
@@ -104,7 +104,7 @@ def test_an_instances_own_step_trains_with_the_term_and_is_there_again_after_fit
     module = with_own_step(adapted(PlainModule()))
     step = module.__dict__["training_step"]
     twin = adapted(PlainModule())
-    quiet_trainer(laaf.SlopeRecovery(0.7)).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(0.7)).fit(module, Batches(BATCHES))
     plain_loop(twin, BATCHES, lambda loss, step: 3 * loss + 0.7 * oracle_recovery(twin))
     assert_equal_parameters(module, twin)
     assert module.__dict__["training_step"] is step
@@ -114,7 +114,7 @@ def test_an_instances_own_step_trains_with_the_term_and_is_there_again_after_fit
 def test_the_step_is_restored_after_an_exception() -> None:
     module = adapted(Failing())
     with pytest.raises(RuntimeError, match="the step failed"):
-        quiet_trainer(laaf.SlopeRecovery()).fit(module, Batches(BATCHES))
+        one_epoch_trainer(laaf.SlopeRecovery()).fit(module, Batches(BATCHES))
     assert traces(module) == []
 
 
@@ -123,21 +123,21 @@ def test_the_step_is_restored_after_a_keyboard_interrupt() -> None:
     module = adapted(Failing())
     module.error = KeyboardInterrupt
     with pytest.raises(SystemExit):
-        quiet_trainer(laaf.SlopeRecovery()).fit(module, Batches(BATCHES))
+        one_epoch_trainer(laaf.SlopeRecovery()).fit(module, Batches(BATCHES))
     assert traces(module) == []
 
 
 def test_a_refused_fit_leaves_the_step_alone() -> None:
     module = adapted(PlainModule())
     with pytest.raises(laaf.ConfigurationError):
-        quiet_trainer(laaf.SlopeRecovery(), laaf.SlopeRecovery(2.0)).fit(module, Batches(BATCHES))
+        one_epoch_trainer(laaf.SlopeRecovery(), laaf.SlopeRecovery(2.0)).fit(module, Batches(BATCHES))
     assert traces(module) == []
 
 
 def test_the_step_is_restored_after_the_tuner_and_the_fit_that_follows_has_the_term_once(tmp_path: Path) -> None:
     module = adapted(Tunable())
     twin = copy.deepcopy(module)
-    trainer = quiet_trainer(laaf.SlopeRecovery(0.7), default_root_dir=tmp_path)
+    trainer = one_epoch_trainer(laaf.SlopeRecovery(0.7), default_root_dir=tmp_path)
     Tuner(trainer).lr_find(module, Batches(BATCHES), num_training=5, update_attr=False)
     assert traces(module) == []
     trainer.fit(module, Batches(BATCHES))
@@ -147,7 +147,7 @@ def test_the_step_is_restored_after_the_tuner_and_the_fit_that_follows_has_the_t
 
 def finder_after_us(folder: Path, finder: LearningRateFinder) -> Any:
     """The Trainer puts finders first when it is made, and leaves one that comes later where it is."""
-    trainer: Any = quiet_trainer(laaf.SlopeRecovery(0.7), default_root_dir=folder)
+    trainer: Any = one_epoch_trainer(laaf.SlopeRecovery(0.7), default_root_dir=folder)
     trainer.callbacks.append(finder)
     return trainer
 
@@ -168,7 +168,7 @@ def test_a_finder_callback_before_or_after_leaves_the_term_in_once(tmp_path: Pat
     twin = copy.deepcopy(module)
     finder = LearningRateFinder(num_training_steps=5, update_attr=False)
     if finder_first:
-        trainer: Any = quiet_trainer(laaf.SlopeRecovery(0.7), finder, default_root_dir=tmp_path)
+        trainer: Any = one_epoch_trainer(laaf.SlopeRecovery(0.7), finder, default_root_dir=tmp_path)
     else:
         trainer = finder_after_us(tmp_path, finder)
     assert isinstance(trainer.callbacks[0], LearningRateFinder) == finder_first
@@ -188,7 +188,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {"deepcopy": copy.deepcopy, "pickle": 
 def copied_during_fit(copy_of: Callable[[Any], Any], module: PlainModule) -> Any:
     copies: list[Any] = []
     callback = laaf.SlopeRecovery(5.0)
-    quiet_trainer(callback, Probe(2, lambda fitted: copies.append(copy_of(fitted)))).fit(module, Batches(BATCHES))
+    one_epoch_trainer(callback, Probe(2, lambda fitted: copies.append(copy_of(fitted)))).fit(module, Batches(BATCHES))
     return copies[0]
 
 
@@ -200,7 +200,7 @@ def test_a_copy_made_during_fit_trains_itself_with_its_own_fits_term_only(name: 
     twin = adapted(PlainModule())
     twin.load_state_dict(module.state_dict())
     kept = copy.deepcopy(original.state_dict())
-    quiet_trainer(*([] if weight is None else [laaf.SlopeRecovery(weight)])).fit(module, Batches(BATCHES))
+    one_epoch_trainer(*([] if weight is None else [laaf.SlopeRecovery(weight)])).fit(module, Batches(BATCHES))
     plain_loop(twin, BATCHES, lambda loss, step: loss + (weight or 0.0) * oracle_recovery(twin))
     assert_equal_parameters(module, twin)
     assert all(torch.equal(value, kept[key]) for key, value in original.state_dict().items())
@@ -211,7 +211,7 @@ def test_a_copys_wrapper_is_off_from_the_start_of_its_own_fit_also_at_weight_zer
     assert traces(module) == ["training_step"]
     seen: list[list[str]] = []
     probe = Probe(0, lambda fitted: seen.append(traces(fitted)))
-    quiet_trainer(laaf.SlopeRecovery(0), probe).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(0), probe).fit(module, Batches(BATCHES))
     assert seen == [[]]
 
 
@@ -219,7 +219,7 @@ def test_a_deep_copy_with_a_step_on_the_instance_trains_itself_by_that_step() ->
     module = copied_during_fit(copy.deepcopy, with_own_step(adapted(PlainModule())))
     twin = adapted(PlainModule())
     twin.load_state_dict(module.state_dict())
-    quiet_trainer(laaf.SlopeRecovery(0.7)).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(0.7)).fit(module, Batches(BATCHES))
     plain_loop(twin, BATCHES, lambda loss, step: 3 * loss + 0.7 * oracle_recovery(twin))
     assert_equal_parameters(module, twin)
     assert module.training_step == types.MethodType(own_step, module)
@@ -232,12 +232,12 @@ def test_a_copy_fitted_while_the_original_is_fitted_has_no_term() -> None:
     def train_a_copy(module: Any) -> None:
         clone = copy.deepcopy(module)
         twin.load_state_dict(clone.state_dict())
-        quiet_trainer().fit(clone, Batches(BATCHES))
+        one_epoch_trainer().fit(clone, Batches(BATCHES))
         plain_loop(twin, BATCHES, lambda loss, step: loss)
         assert_equal_parameters(clone, twin)
 
     module = adapted(PlainModule())
-    quiet_trainer(laaf.SlopeRecovery(5.0), Probe(2, train_a_copy)).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(5.0), Probe(2, train_a_copy)).fit(module, Batches(BATCHES))
 
 
 def test_one_callback_serves_several_fits_of_several_modules() -> None:
@@ -246,7 +246,7 @@ def test_one_callback_serves_several_fits_of_several_modules() -> None:
     plain_loop(twin, BATCHES, lambda loss, step: loss + 0.7 * (step < 3) * oracle_recovery(twin))
     for _ in range(2):
         module = adapted(PlainModule())
-        quiet_trainer(callback).fit(module, Batches(BATCHES))
+        one_epoch_trainer(callback).fit(module, Batches(BATCHES))
         assert_equal_parameters(module, twin)
 
 
@@ -259,6 +259,6 @@ def test_validation_and_test_have_no_term_and_leave_the_callback_ready() -> None
     callback = laaf.SlopeRecovery()
     with torch.no_grad():
         expected = module.loss(BATCHES[0]).item()
-    (results,) = quiet_trainer(callback).validate(module, Batches(BATCHES[:1]), verbose=False)
+    (results,) = one_epoch_trainer(callback).validate(module, Batches(BATCHES[:1]), verbose=False)
     assert results == {"val/loss": pytest.approx(expected, rel=1e-6)}
     assert traces(module) == []

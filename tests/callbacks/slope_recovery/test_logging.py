@@ -19,8 +19,8 @@ from tests.callbacks.plain_training import (
     Batches,
     PlainModule,
     adapted,
+    one_epoch_trainer,
     oracle_recovery,
-    quiet_trainer,
     regression_batches,
     slopes_of,
 )
@@ -59,7 +59,7 @@ def logged(folder: Path) -> dict[int, dict[str, float]]:
 
 
 def fit(folder: Path, module: Any, *callbacks: Any, **settings: Any) -> dict[int, dict[str, float]]:
-    quiet_trainer(*callbacks, logger=CSVLogger(folder), **settings).fit(module, Batches(BATCHES))
+    one_epoch_trainer(*callbacks, logger=CSVLogger(folder), **settings).fit(module, Batches(BATCHES))
     return logged(folder)
 
 
@@ -146,14 +146,14 @@ def test_with_manual_optimisation_slopes_are_logged_once_an_interval_of_optimise
 def test_a_model_without_slopes_logs_nothing_and_trains_at_weight_zero(tmp_path: Path) -> None:
     module = PlainModule()
     before = [parameter.detach().clone() for parameter in module.parameters()]
-    quiet_trainer(laaf.SlopeRecovery(0), logger=CSVLogger(tmp_path)).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(0), logger=CSVLogger(tmp_path)).fit(module, Batches(BATCHES))
     assert not any(map(torch.equal, before, module.parameters()))
     assert not list(tmp_path.rglob("metrics.csv"))
 
 
 def test_values_are_there_for_other_callbacks_without_any_logger() -> None:
     stopping = EarlyStopping("slope/net.1/mean", mode="max", stopping_threshold=0.5, check_on_train_epoch_end=True)
-    trainer = quiet_trainer(laaf.SlopeRecovery(), stopping, max_epochs=5)
+    trainer = one_epoch_trainer(laaf.SlopeRecovery(), stopping, max_epochs=5)
     module = adapted(PlainModule())
     trainer.fit(module, Batches(BATCHES))
     assert trainer.current_epoch == 1
@@ -184,7 +184,7 @@ def test_a_slope_that_crosses_zero_warns_once_in_a_fit() -> None:
     for _ in range(2):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            quiet_trainer(laaf.SlopeRecovery()).fit(module, Batches(BATCHES))
+            one_epoch_trainer(laaf.SlopeRecovery()).fit(module, Batches(BATCHES))
         texts = [str(warning.message) for warning in caught if "slope" in str(warning.message)]
         assert len(texts) == 1
         assert "a slope n·a is <= 0 at step 0" in texts[0]
@@ -216,13 +216,13 @@ def test_an_unusable_s_is_an_error_that_names_operator_and_layer(
     operator: Any, values: tuple[float, float], text: str
 ) -> None:
     with pytest.raises(laaf.ConfigurationError, match=text):
-        quiet_trainer(laaf.SlopeRecovery(1.0, operator)).fit(with_frozen_slopes(*values), Batches(BATCHES))
+        one_epoch_trainer(laaf.SlopeRecovery(1.0, operator)).fit(with_frozen_slopes(*values), Batches(BATCHES))
 
 
 @pytest.mark.filterwarnings("ignore:a slope n·a is <= 0:UserWarning")  # meant here
 @pytest.mark.parametrize("weight", [0.0, laaf.OffAfter(steps=1)])
 def test_an_unusable_s_is_only_logged_while_it_has_no_weight(weight: float | laaf.WeightSchedule) -> None:
-    trainer = quiet_trainer(laaf.SlopeRecovery(weight, "identity"), log_every_n_steps=2)
+    trainer = one_epoch_trainer(laaf.SlopeRecovery(weight, "identity"), log_every_n_steps=2)
     trainer.fit(with_frozen_slopes(-2.0, 0.5), Batches(BATCHES))
     assert trainer.callback_metrics["slope_recovery"] == pytest.approx(1 / np.mean([-2.0, 0.5]))
 

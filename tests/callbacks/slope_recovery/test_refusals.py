@@ -11,7 +11,7 @@ from torch import nn
 
 import laaf_lightning as laaf
 from laaf_lightning.callbacks.slope_recovery.refusals import warn_about_line_search
-from tests.callbacks.plain_training import Batches, PlainModule, adapted, quiet_trainer, regression_batches
+from tests.callbacks.plain_training import Batches, PlainModule, adapted, one_epoch_trainer, regression_batches
 
 BATCHES = regression_batches()
 WAY_OUT = r"set the weight to 0 to train without it \(--slope_recovery\.weight 0\)"
@@ -36,7 +36,7 @@ def parameters_of(module: nn.Module) -> list[torch.Tensor]:
 def assert_refused(module: Any, text: str, *callbacks: Any) -> None:
     before = parameters_of(module)
     with pytest.raises(laaf.ConfigurationError, match=text):
-        quiet_trainer(*callbacks).fit(module, Batches(BATCHES))
+        one_epoch_trainer(*callbacks).fit(module, Batches(BATCHES))
     assert all(map(torch.equal, before, module.parameters())), "it was trained first"
 
 
@@ -62,7 +62,7 @@ def test_manual_optimisation_is_refused_and_told_what_to_add_instead() -> None:
 def test_at_weight_zero_every_module_trains(module_class: type[PlainModule], weight: Any, has_slopes: bool) -> None:
     module = adapted(module_class()) if has_slopes else module_class()
     before = parameters_of(module)
-    quiet_trainer(laaf.SlopeRecovery(weight)).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(weight)).fit(module, Batches(BATCHES))
     assert not any(map(torch.equal, before, module.parameters()))
 
 
@@ -70,7 +70,7 @@ def test_the_control_with_fixed_activations_says_once_that_nothing_is_added(capl
     for module in (adapted(PlainModule(), "fixed"), adapted(Manual(), "fixed")):
         caplog.clear()
         with caplog.at_level(logging.INFO):
-            quiet_trainer(laaf.SlopeRecovery(), max_epochs=2).fit(module, Batches(BATCHES))
+            one_epoch_trainer(laaf.SlopeRecovery(), max_epochs=2).fit(module, Batches(BATCHES))
         said = [record.message for record in caplog.records if "Slope recovery" in record.message]
         assert said == ["Slope recovery: all activations have scope 'fixed', so nothing is added to the loss."]
 

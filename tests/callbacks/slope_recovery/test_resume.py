@@ -18,9 +18,9 @@ from tests.callbacks.plain_training import (
     PlainModule,
     adapted,
     assert_equal_parameters,
+    one_epoch_trainer,
     oracle_recovery,
     plain_loop,
-    quiet_trainer,
     regression_batches,
 )
 from tests.callbacks.slope_recovery.test_logging import logged
@@ -43,12 +43,12 @@ def half_and_half(
     folder: Path, module: Any, callback: Callable[[], laaf.SlopeRecovery], **settings: Any
 ) -> tuple[laaf.SlopeRecovery, Path]:
     """Train one epoch, then two from its checkpoint in a fresh module; leave the result in `module`."""
-    first = quiet_trainer(callback())
+    first = one_epoch_trainer(callback())
     first.fit(copy.deepcopy(module), Batches(BATCHES))
     path = folder / "half.ckpt"
     first.save_checkpoint(path)
     resumed = callback()
-    trainer = quiet_trainer(resumed, max_epochs=3, **settings)
+    trainer = one_epoch_trainer(resumed, max_epochs=3, **settings)
     trainer.fit(module, Batches(BATCHES), ckpt_path=path, weights_only=True)
     return resumed, path
 
@@ -59,7 +59,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_where_the_schedule_acts(tmp_p
     module = adapted(PlainModule())
     uninterrupted, twin = copy.deepcopy(module), copy.deepcopy(module)
     half_and_half(tmp_path, module, lambda: laaf.SlopeRecovery(schedule))
-    quiet_trainer(laaf.SlopeRecovery(schedule), max_epochs=3).fit(uninterrupted, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(schedule), max_epochs=3).fit(uninterrupted, Batches(BATCHES))
     plain_loop(twin, BATCHES * 3, lambda loss, step: loss + 3 * max(0, 1 - step / steps) * oracle_recovery(twin))
     assert_equal_parameters(module, uninterrupted, rtol=0)
     assert_equal_parameters(module, twin)
@@ -76,7 +76,7 @@ def test_the_assumption_is_kept_and_not_measured_again(tmp_path: Path) -> None:
     assert not any(key.startswith("theorem_2_1") for row in logged(tmp_path).values() for key in row)
     # once more from there, after validation too
     again = laaf.SlopeRecovery()
-    quiet_trainer(again, max_epochs=2).fit(module, Batches(BATCHES), ckpt_path=path, weights_only=True)
+    one_epoch_trainer(again, max_epochs=2).fit(module, Batches(BATCHES), ckpt_path=path, weights_only=True)
     assert again.assumption == resumed.assumption
 
 
@@ -102,11 +102,11 @@ def test_a_checkpoint_with_an_infinite_number_loads_with_weights_only(tmp_path: 
 def test_a_checkpoint_of_a_run_without_the_callback_resumes_with_it(tmp_path: Path) -> None:
     module = adapted(KnowsItsConstant())
     twin = copy.deepcopy(module)
-    plain = quiet_trainer()
+    plain = one_epoch_trainer()
     plain.fit(copy.deepcopy(module), Batches(BATCHES))
     plain.save_checkpoint(tmp_path / "plain.ckpt")
     callback = laaf.SlopeRecovery(0.7)
-    trainer = quiet_trainer(callback, max_epochs=2)
+    trainer = one_epoch_trainer(callback, max_epochs=2)
     trainer.fit(module, Batches(BATCHES), ckpt_path=tmp_path / "plain.ckpt", weights_only=True)
     plain_loop(
         twin, BATCHES * 2, lambda loss, step: loss + (0.7 * oracle_recovery(twin) if step >= len(BATCHES) else 0)
@@ -119,17 +119,17 @@ def test_a_new_run_of_the_same_callback_measures_anew() -> None:
     callback = laaf.SlopeRecovery()
     numbers = []
     for batches in (BATCHES, BATCHES[1:]):
-        quiet_trainer(callback).fit(adapted(KnowsItsConstant()), Batches(batches))
+        one_epoch_trainer(callback).fit(adapted(KnowsItsConstant()), Batches(batches))
         numbers.append(callback.assumption)
     assert None not in numbers
     assert numbers[0] != numbers[1]
-    quiet_trainer(callback).fit(adapted(KnowsItsConstant(), "fixed"), Batches(BATCHES))
+    one_epoch_trainer(callback).fit(adapted(KnowsItsConstant(), "fixed"), Batches(BATCHES))
     assert callback.assumption is None, "the numbers of another run"
 
 
 def test_going_on_with_the_same_trainer_keeps_the_numbers() -> None:
     callback = laaf.SlopeRecovery()
-    trainer = quiet_trainer(callback)
+    trainer = one_epoch_trainer(callback)
     module = adapted(KnowsItsConstant())
     trainer.fit(module, Batches(BATCHES))
     before = callback.assumption

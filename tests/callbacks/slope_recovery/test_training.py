@@ -22,9 +22,9 @@ from tests.callbacks.plain_training import (
     adapted,
     assert_equal_parameters,
     network,
+    one_epoch_trainer,
     oracle_recovery,
     plain_loop,
-    quiet_trainer,
     regression_batches,
     slopes_of,
 )
@@ -53,7 +53,7 @@ def with_term(module: nn.Module, weight: float = 0.7) -> Objective:
 
 def fit(module: Any, callback: laaf.SlopeRecovery, batches: list[Batch] = BATCHES, **settings: Any) -> None:
     before = [slope.detach().clone() for slope in slopes_of(module)]
-    quiet_trainer(callback, **settings).fit(module, Batches(batches))
+    one_epoch_trainer(callback, **settings).fit(module, Batches(batches))
     assert not any(torch.equal(old, new) for old, new in zip(before, slopes_of(module), strict=True))
 
 
@@ -86,7 +86,7 @@ def test_other_entries_of_an_output_reach_later_hooks_and_the_loss_there_holds_t
     module = adapted(AsDict())
     with torch.no_grad():
         expected = module.loss(BATCHES[0]) + 0.7 * oracle_recovery(module)
-    quiet_trainer(laaf.SlopeRecovery(0.7), Spy()).fit(module, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(0.7), Spy()).fit(module, Batches(BATCHES))
     assert [outputs["batch_idx"] for outputs in seen] == list(range(len(BATCHES)))
     torch.testing.assert_close(seen[0]["loss"], expected)
 
@@ -230,8 +230,8 @@ def test_without_weight_or_slopes_training_is_bit_equal_to_no_callback(scope: st
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
             steps.append(pl_module.__dict__.get("training_step"))
 
-    quiet_trainer(laaf.SlopeRecovery(0 if scope == "layer" else 1.0), Spy()).fit(module, Batches(BATCHES))
-    quiet_trainer().fit(twin, Batches(BATCHES))
+    one_epoch_trainer(laaf.SlopeRecovery(0 if scope == "layer" else 1.0), Spy()).fit(module, Batches(BATCHES))
+    one_epoch_trainer().fit(twin, Batches(BATCHES))
     assert steps == [None]
     for one, other in zip(module.parameters(), twin.parameters(), strict=True):
         assert torch.equal(one, other)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import laaf_lightning as laaf
 from laaf_lightning.callbacks.slope_recovery.weight_schedules import weight_at
-from tests.callbacks.plain_training import Batches, PlainModule, adapted, quiet_trainer, regression_batches
+from tests.callbacks.plain_training import Batches, PlainModule, adapted, one_epoch_trainer, regression_batches
 
 ENDING: list[Callable[..., laaf.WeightSchedule]] = [laaf.OffAfter, laaf.LinearDecay, laaf.CosineDecay]
 ALL = [laaf.ConstantWeight, *ENDING]
@@ -97,7 +97,7 @@ def test_nonsense_from_a_schedule_is_an_error_that_names_schedule_value_and_step
     with pytest.raises(
         laaf.ConfigurationError, match=r"the schedule Returns\(.* gave the weight .* at step 2: it must"
     ):
-        quiet_trainer(laaf.SlopeRecovery(Returns(value))).fit(adapted(PlainModule()), Batches(regression_batches()))
+        one_epoch_trainer(laaf.SlopeRecovery(Returns(value))).fit(adapted(PlainModule()), Batches(regression_batches()))
 
 
 @pytest.mark.parametrize("value", [0, 2, 0.25, np.float64(0.5)])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from laaf_lightning.data.images.base import ImageDataModule, Split
 from laaf_lightning.data.images.formats import LabeledImages
 from laaf_lightning.errors import ConfigurationError
+from tests.trainers import quiet_trainer
 
 
 class Numbered(ImageDataModule):
@@ -69,9 +70,7 @@ class Recorder(pytorch_lightning.LightningModule):
 
 
 def trainer(tmp_path: Path, namespace: Any = pytorch_lightning, **options: Any) -> Any:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    defaults = {"max_epochs": 1, "enable_model_summary": False, **quiet}
-    return namespace.Trainer(accelerator="cpu", default_root_dir=tmp_path, **(defaults | options))
+    return quiet_trainer(namespace=namespace, **{"default_root_dir": tmp_path, "max_epochs": 1, **options})
 
 
 def epochs(model: Recorder, length: int = 100) -> list[list[int]]:

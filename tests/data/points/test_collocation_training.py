@@ -16,11 +16,11 @@ from laaf_lightning.lightning_packages import LightningDataModule
 from laaf_lightning.problems import Burgers
 from tests.data.points import point_cases
 from tests.ranks import run_on_two_ranks
+from tests.trainers import quiet_trainer
 
 
 def quiet(namespace: Any, **arguments: Any) -> Any:
-    options = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    return namespace.Trainer(accelerator="cpu", enable_model_summary=False, **options, **arguments)
+    return quiet_trainer(namespace=namespace, **arguments)
 
 
 class Watch(Callback):

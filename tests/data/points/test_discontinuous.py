@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from laaf_lightning.data import DiscontinuousFunctionDataModule
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import FunctionRegressor
+from tests.trainers import quiet_trainer
 
 
 def formula(x: Tensor) -> NDArray[np.float64]:
@@ -105,8 +106,7 @@ def test_settings_are_kept_as_hyper_parameters() -> None:
 
 
 def trainer(namespace: Any, **settings: Any) -> Any:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
-    return namespace.Trainer(accelerator="cpu", enable_model_summary=False, **quiet, **settings)
+    return quiet_trainer(namespace=namespace, **settings)
 
 
 def test_training_in_double_precision_gets_points_of_full_accuracy() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
+import laaf_lightning as laaf
+
 
 def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
     """Write median and range, ``median (smallest–largest)``; a dash for no value."""
@@ -28,7 +30,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def circumstances(*packages: str) -> dict[str, Any]:
     """Say under what circumstances numbers were measured: thread count, Python and the versions of packages."""
-    versions = {name: version(name) for name in ("laaf-lightning", "torch", "pytorch-lightning", *packages)}
+    versions = {"laaf-lightning": laaf.__version__}
+    versions |= {name: version(name) for name in ("torch", "pytorch-lightning", *packages)}
     return {"threads": torch.get_num_threads(), "python": platform.python_version(), "versions": versions}
 
 

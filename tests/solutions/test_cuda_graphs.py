@@ -196,6 +196,7 @@ def test_a_replay_on_a_gpu_equals_the_cpu(name: str, engine: Any) -> None:
 
 
 @on_gpu
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # of torch's own generated code
 @pytest.mark.parametrize("compile", [False, True])
 def test_training_on_a_gpu_with_recordings_ends_where_it_ends_without(compile: bool, tmp_path: Path) -> None:
     def fit(graphs: bool) -> Mapping[str, Tensor]:

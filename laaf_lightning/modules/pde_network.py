@@ -33,7 +33,7 @@ class PDENetwork(AdaptiveModule):
             {name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses}
         )
         self._coefficient_names = tuple(self.problem.coefficients())
-        super()._build()
+        self.build_parts()
         self.conditions = ConditionSet(self.problem)
         self._residual_orders = residual_orders(self.problem)
         self._known_factors = KnownFactorsCache()

@@ -82,6 +82,15 @@ class PytorchLightningModule(_Module):
     That Trainer would turn it away with "`model` must be a `LightningModule`", which it is.
     """
 
+    @property
+    def attached_trainer(self) -> pytorch_lightning.Trainer | None:
+        """The Trainer that works with the module; None outside of one, as in ``load_from_checkpoint``."""
+        try:
+            trainer = self.trainer
+        except RuntimeError:
+            return None
+        return trainer if isinstance(trainer, pytorch_lightning.Trainer) else None
+
     def configure_callbacks(self) -> Sequence[Callback] | Callback:
         """Refuse another package's Trainer: the first hook that a Trainer calls, whatever it was asked to do.
 

@@ -8,9 +8,10 @@ import lightning.pytorch
 import pytest
 import pytorch_lightning
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from laaf_lightning.lightning_packages import LightningDataModule
+from laaf_lightning.lightning_packages import LightningDataModule, PytorchLightningModule
 
 NAMESPACES = [pytorch_lightning, lightning.pytorch]
 
@@ -59,6 +60,18 @@ def test_both_trainers_train_on_it_and_leave_the_modules_own_hooks_in_use(namesp
     trainer.fit(model, datamodule=Points())
     assert model.seen == [100, 101, 102]
     assert not torch.equal(model.linear.weight, before)
+
+
+def test_a_module_tells_its_trainer_from_none_from_the_other_packages_and_from_fabric() -> None:
+    settings: dict[str, Any] = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False}
+    assert PytorchLightningModule().attached_trainer is None
+    for namespace in NAMESPACES:
+        trainer, attached = namespace.Trainer(**settings), PytorchLightningModule()
+        attached.trainer = trainer
+        assert attached.attached_trainer is (trainer if namespace is pytorch_lightning else None)
+    fabricated = PytorchLightningModule()
+    fabricated.fabric = Fabric(accelerator="cpu", devices=1)
+    assert fabricated.attached_trainer is None
 
 
 @pytest.mark.slow

@@ -8,17 +8,8 @@ import warnings
 from collections.abc import Sequence
 
 from laaf_lightning.cli.command_line import LAAFCommandLine as LAAFCommandLine
+from laaf_lightning.cli.foreign_texts import HARMLESS_WARNINGS
 from laaf_lightning.errors import ConfigurationError
-
-# What Lightning says of itself in every run, and what follows from how this command line calls it.
-_HARMLESS: tuple[tuple[str, type[Warning]], ...] = (
-    # Lightning 2.6.6's CombinedLoader on torch 2.14; gone with a later Lightning.
-    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),
-    # A resumed or tested checkpoint lies in another run's folder, since every run has its own.
-    (r"The dirpath has changed from", UserWarning),
-    # main(args) exists to be called from Python, whatever the arguments of that process are.
-    (r"LightningCLI's args parameter is intended to run from within Python", UserWarning),
-)
 
 
 def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
@@ -34,10 +25,8 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
         ``main(["fit", "--config", "configs/burgers.yaml", "--model.scope", "neuron"])``
     """
     with warnings.catch_warnings():
-        for message, category in _HARMLESS:
-            warnings.filterwarnings("ignore", message, category)
-        # Lightning 2.6.6 calls what jsonargparse 4.49 has renamed.
-        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"pytorch_lightning\.cli")
+        for message, category, module in HARMLESS_WARNINGS:
+            warnings.filterwarnings("ignore", message, category, module)
         return LAAFCommandLine.run(args)
 
 

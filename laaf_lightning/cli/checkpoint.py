@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from laaf_lightning.cli.foreign_texts import is_about_python_objects, state_differences
 from laaf_lightning.errors import ConfigurationError
 
 # Words that the Trainer itself resolves to a file.
@@ -51,7 +52,7 @@ def state_mismatch(message: str) -> str:
     Returns:
         One sentence with the first few differences, those in n before all others.
     """
-    problems = [line.strip().rstrip(".") for line in message.splitlines()[1:] if line.strip()]
+    problems = state_differences(message)
     problems.sort(key=lambda problem: "the checkpoint has n=" not in problem)
     shown = "; ".join(_shortened(problem) for problem in problems[:_MAX_PROBLEMS])
     more = len(problems) - _MAX_PROBLEMS
@@ -66,7 +67,7 @@ def _shortened(text: str) -> str:
 
 
 def _unreadable(reason: str) -> str:
-    if "Unsupported global" in reason:
+    if is_about_python_objects(reason):
         return (
             "it holds Python objects beside tensors and plain values; --weights_only false loads it, which runs code "
             "from the file: only if you trust its source"

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import re
 from typing import Any, NoReturn
 
 import torch
 from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.cli import LightningArgumentParser
 
-from laaf_lightning.errors import ConfigurationError, unknown_choice
-
-_KEY = re.compile(r'Parser key "([^"]+)"')
-_LITERAL = re.compile(r"typing\.Literal(\[.*?\])")
-_VALUES = (re.compile(r"Got value: (.*)$", re.MULTILINE), re.compile(r"Given value: (.*)$", re.MULTILINE))
-_NO_CLASS = re.compile(
-    r"Expected a dot import path string: (\S+)|Problem with given class_path '([^']+)':\s+module '\S+' has no attribute"
+from laaf_lightning.cli.foreign_texts import (
+    allowed_literals,
+    alternatives,
+    as_options,
+    plain_types,
+    refused_key,
+    refused_value,
+    subcommand_of,
+    unknown_class,
 )
-_REQUIRED = re.compile(r"\b(?:fit|validate|test|predict)\.(model|data)\b")
-_TYPE = re.compile(r"<class '([^']+)'>")
+from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 
 class RequestParser(LightningArgumentParser):
@@ -39,8 +38,7 @@ class RequestParser(LightningArgumentParser):
         if not self.exit_on_error:
             super().error(message, ex)
         text = explanation(message)
-        program = self.prog.replace(" [options]", "")
-        hint = "" if text.startswith("unknown ") else f" ({program} --help lists the options)"
+        hint = "" if text.startswith("unknown ") else f" ({subcommand_of(self.prog)} --help lists the options)"
         raise ConfigurationError(f"{text}{hint}") from ex
 
 
@@ -58,34 +56,15 @@ def explanation(message: str) -> str:
         >>> print(explanation("Parser key \"n\":\n  Expected a <class 'float'>. Got value: ten"))
         n: Expected a float. Got value: ten
     """
-    keys = [part for key in _KEY.findall(message) for part in key.split(".")]
+    keys = refused_key(message)
     key = ".".join(keys)
-    literals = [str(choice) for group in _LITERAL.findall(message) for choice in ast.literal_eval(group)]
-    if literals:
-        return unknown_choice(key, _value(message), dict.fromkeys(literals))
-    if match := _NO_CLASS.search(message):
-        name = match[1] or match[2]
+    if literals := allowed_literals(message):
+        return unknown_choice(key, refused_value(message), literals)
+    if name := unknown_class(message):
         classes = known_classes(keys[-1]) if keys else []
         return unknown_choice(f"class for {key}", name, classes) if classes else f"{key}: there is no class {name!r}"
-    reasons = alternatives(message)
-    text = "; or ".join(dict.fromkeys(_TYPE.sub(r"\1", reason) for reason in reasons))
-    return f"{key}: {text}" if key and text else _REQUIRED.sub(r"--\1", " ".join(message.split()))
-
-
-def alternatives(message: str) -> list[str]:
-    """Split jsonargparse's text for a key that allows several types into what each type says.
-
-    Args:
-        message: its text.
-
-    Returns:
-        One line a type, without what only says that ``None`` or a file would have been accepted too.
-    """
-    text = re.sub(r"^\s*(Given value|Subtypes|Does not validate).*$", "", message, flags=re.MULTILINE)
-    text = re.sub(r"^\s*Errors:\s*$", "", _KEY.sub("", text), flags=re.MULTILINE)
-    parts = [" ".join(part.split()).strip(": ") for part in re.split(r"^\s*- ", text, flags=re.MULTILINE)]
-    dull = ("Expected a <class 'NoneType'>", "Expected a path but", "Does not validate")
-    return [re.sub(r":\s*:", ":", part) for part in parts if part and not part.startswith(dull)]
+    text = "; or ".join(dict.fromkeys(plain_types(reason) for reason in alternatives(message)))
+    return f"{key}: {text}" if key and text else as_options(message)
 
 
 def known_classes(key: str) -> list[str]:
@@ -120,12 +99,6 @@ def known_classes(key: str) -> list[str]:
         for name, value in names.items()
         if _can_be_built(value, bases[key])
     )
-
-
-def _value(message: str) -> str:
-    """Return what was given, as the innermost complaint has it."""
-    found = next((match for pattern in _VALUES if (match := pattern.search(message))), None)
-    return found[1] if found else ""
 
 
 def _can_be_built(value: Any, base: type) -> bool:

@@ -7,7 +7,7 @@ import traceback
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from laaf_lightning.cli.checkpoint import state_mismatch
-from laaf_lightning.cli.parser import alternatives
+from laaf_lightning.cli.foreign_texts import alternatives, is_about_a_type, is_state_mismatch
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -31,7 +31,7 @@ def _text_of(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
+    if is_state_mismatch(error):
         return state_mismatch(str(error))
     if isinstance(error, ValueError):
         return _from_torch_optim(error) or _from_a_constructor(error)
@@ -64,7 +64,7 @@ def _from_a_constructor(error: ValueError) -> str | None:
         innermost = innermost.__cause__
         if isinstance(innermost, ConfigurationError):
             return str(innermost)
-    if innermost is error or not str(innermost).startswith("Expected a "):
+    if innermost is error or not is_about_a_type(str(innermost)):
         return None
-    others = [text for text in alternatives(str(error)) if not text.startswith("Expected a ")]
+    others = [text for text in alternatives(str(error)) if not is_about_a_type(text)]
     return others[0] if others else None

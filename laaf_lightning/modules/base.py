@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytorch_lightning import Callback
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 
-from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.lightning_packages import PytorchLightningModule
 from laaf_lightning.metrics import RelativeL2Error
-from laaf_lightning.modules.hyper_parameters import save_settings
-from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, build_optimizer
+from laaf_lightning.modules.construction import BuiltAfterConstruction
+from laaf_lightning.modules.hyper_parameters import note_live_objects, refuse_without, save_settings
+from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam, configure, mean_closure
 from laaf_lightning.modules.refusals import refuse_sharding
 
-_GIVEN_FROM_PYTHON = "laaf_given_from_python"
-_HAVE_DEFAULTS = {"optimizer", "lr_scheduler"}  # without them a rebuilt module computes the same
 
-
-class AdaptiveModule(PytorchLightningModule, ABC):
+class AdaptiveModule(PytorchLightningModule, metaclass=BuiltAfterConstruction):
     """Base of the modules: a network with adaptive activations, a loss, metrics, an optimiser from a factory.
 
-    Subclass and override `build_network`, `loss` or `build_metrics`; the first and the last are called once, in
-    the constructor. Training is automatic optimisation, so that callbacks, precision and strategies apply.
-
-    The constructor's arguments are saved as hyper-parameters, live objects left out. A subclass with arguments of its
-    own that its `build_network` needs sets them as attributes before it calls ``super().__init__``.
+    Subclass and override `build_network`, `loss` or `build_metrics`. Training is automatic optimisation, so that
+    callbacks, precision and strategies apply. The outermost constructor's arguments are saved as hyper-parameters, live
+    objects left out. The parts are built once it has returned, or where a constructor calls `build_parts`, as those of
+    our modules do: what a subclass of those needs in ``build_network`` must be set before ``super().__init__``.
 
     Args:
         optimizer: called with parameter groups, returns the optimiser.
@@ -40,6 +35,19 @@ class AdaptiveModule(PytorchLightningModule, ABC):
     Attributes:
         network: what `build_network` returned.
         metrics: what `build_metrics` returned.
+
+    Example:
+        >>> import laaf_lightning as laaf
+        >>> class Autoencoder(laaf.AdaptiveModule):
+        ...     def __init__(self, width: int = 8, **kwargs: Any) -> None:
+        ...         super().__init__(**kwargs)
+        ...         self.width = width
+        ...     def build_network(self) -> nn.Module:
+        ...         return laaf.MLP(4, 4, width=self.width, depth=1, scope="neuron")
+        ...     def loss(self, batch: Tensor) -> Tensor:
+        ...         return nn.functional.mse_loss(self(batch), batch)
+        >>> Autoencoder(width=2).hparams
+        "width": 2
     """
 
     lr_scheduler_interval = "epoch"
@@ -47,27 +55,31 @@ class AdaptiveModule(PytorchLightningModule, ABC):
 
     network: nn.Module
     metrics: MetricCollection
+    _has_parts = False
 
     def __init__(
         self,
-        optimizer: OptimizerFactory,
-        lr_scheduler: SchedulerFactory | None,
-        slope_lr: float | None,
-        compile: bool,
+        optimizer: OptimizerFactory = adam,
+        lr_scheduler: SchedulerFactory | None = None,
+        slope_lr: float | None = None,
+        compile: bool = False,
     ) -> None:
         super().__init__()
-        self._given_from_python = [name for name in save_settings(self) if name not in _HAVE_DEFAULTS]
+        self._given_from_python = save_settings(self)
         self._make_optimizer = optimizer
         self._make_scheduler = lr_scheduler
         self._slope_lr = slope_lr
         self._compiles = compile
 
-    def _build(self) -> None:
-        """Build the parts; called at the end of a subclass's constructor."""
+    def build_parts(self) -> None:
+        """Build network and metrics, unless that is done: for constructors that go on with them."""
+        if self._has_parts:
+            return
         self.network = self.build_network()
         if self._compiles:
             self.network.compile()
         self.metrics = self.build_metrics()
+        self._has_parts = True
 
     def configure_callbacks(self) -> Sequence[Callback] | Callback:
         """Refuse what cannot train this module: the first hook that a Trainer calls.
@@ -84,12 +96,13 @@ class AdaptiveModule(PytorchLightningModule, ABC):
 
         Lightning itself converts the module after it has loaded the weights, which a float32 module would round.
         """
-        if str(getattr(self._trainer, "precision", "")).startswith("64"):  # no Trainer: load_from_checkpoint
+        trainer = self.attached_trainer  # None in load_from_checkpoint
+        if trainer is not None and trainer.precision.startswith("64"):
             self.double()
 
     @abstractmethod
     def build_network(self) -> nn.Module:
-        """Return the network."""
+        """Return a new network each time: the module's own, or one more, say for an ensemble."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:
@@ -174,7 +187,7 @@ class AdaptiveModule(PytorchLightningModule, ABC):
             values: name to 0-dim tensor; the mean over ranks is logged.
             prog_bar: whether the progress bar shows them.
         """
-        trainer = self._trainer
+        trainer = self.attached_trainer
         if trainer is None or not trainer.training or not (every := getattr(trainer, "log_every_n_steps", 0)):
             return
         step = trainer.global_step + 1
@@ -185,17 +198,10 @@ class AdaptiveModule(PytorchLightningModule, ABC):
         """Build the optimiser with the slopes in a group of their own, and the scheduler.
 
         Returns:
-            What Lightning expects. A `ReduceLROnPlateau` steps once an epoch, when what it watches has been measured:
-            its ``monitor``, as ``pytorch_lightning.cli.ReduceLROnPlateau`` has one, else ``train/loss``.
+            What Lightning expects.
         """
-        optimizer = build_optimizer(self, self._make_optimizer, self._slope_lr)
-        if self._make_scheduler is None:
-            return optimizer
-        scheduler = self._make_scheduler(optimizer)
-        config: dict[str, Any] = {"scheduler": scheduler, "interval": self.lr_scheduler_interval}
-        if isinstance(scheduler, ReduceLROnPlateau):
-            config |= {"interval": "epoch", "monitor": getattr(scheduler, "monitor", "train/loss")}
-        return {"optimizer": optimizer, "lr_scheduler": config}
+        factories = self._make_optimizer, self._make_scheduler
+        return configure(self, *factories, self._slope_lr, self.lr_scheduler_interval)
 
     def optimizer_step(
         self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
@@ -210,18 +216,9 @@ class AdaptiveModule(PytorchLightningModule, ABC):
             optimizer: the optimiser.
             optimizer_closure: computes loss and gradients.
         """
-        if self.trainer.world_size == 1 or optimizer_closure is None:
-            optimizer.step(closure=optimizer_closure)
-            return
-
-        def averaged() -> Any:
-            value = optimizer_closure()
-            if not isinstance(value, Tensor):
-                return value
-            # A copy: reduce works in place, and the value is what later hooks get as this rank's loss.
-            return self.trainer.strategy.reduce(value.clone(), reduce_op="mean")
-
-        optimizer.step(closure=averaged)
+        if self.trainer.world_size > 1 and optimizer_closure is not None:
+            optimizer_closure = mean_closure(optimizer_closure, self.trainer.strategy)
+        optimizer.step(closure=optimizer_closure)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note which live objects the checkpoint does not hold.
@@ -229,24 +226,16 @@ class AdaptiveModule(PytorchLightningModule, ABC):
         Args:
             checkpoint: what is about to be saved.
         """
-        checkpoint[_GIVEN_FROM_PYTHON] = self._given_from_python
+        note_live_objects(checkpoint, self._given_from_python)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse to rebuild a module without the objects that it was made with.
 
         Args:
             checkpoint: what was saved.
-
-        Raises:
-            ConfigurationError: if ``load_from_checkpoint`` was called without one of them.
         """
-        missing = [name for name in checkpoint.get(_GIVEN_FROM_PYTHON, []) if name not in self._given_from_python]
-        if missing and self._trainer is None:
-            objects = ", ".join(f"{name}=…" for name in missing)
-            raise ConfigurationError(
-                f"the checkpoint does not hold {', '.join(missing)}, given from Python as live objects: "
-                f"{type(self).__name__}.load_from_checkpoint(path, {objects})"
-            )
+        if self.attached_trainer is None:  # called by load_from_checkpoint
+            refuse_without(checkpoint, self._given_from_python, type(self))
 
     def _evaluate(self, batch: tuple[Tensor, Tensor], batch_idx: int, stage: str) -> Tensor:
         """Add a batch to the metrics; return the outputs."""

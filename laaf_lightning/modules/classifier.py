@@ -70,31 +70,40 @@ class ImageClassifier(AdaptiveModule):
         compile: bool = False,
         channels_last: bool = False,
     ) -> None:
-        super().__init__(optimizer, lr_scheduler, slope_lr, compile)
-        self._network = network
+        super().__init__(optimizer=optimizer, lr_scheduler=lr_scheduler, slope_lr=slope_lr, compile=compile)
+        self._network_name = network if isinstance(network, str) else None
+        self._network_given = [] if isinstance(network, str) else [network]  # in a list: registered as `network` alone
         self.num_classes, self.in_channels, self.image_size = num_classes, in_channels, image_size
         self.scope, self.n, self.activation = scope, n, activation
         self.channels_last = channels_last
         self._mistakes: Mistakes | None = None
-        self._build()
-        del self._network
+        self.build_parts()
         self.confusion = MulticlassConfusionMatrix(num_classes)
 
     def build_network(self) -> nn.Module:
         """Build the network that the setting `network` stands for.
 
         Returns:
-            The network.
+            The network; where the setting is an ``nn.Module``, that one, once.
+
+        Raises:
+            ConfigurationError: for an unknown network, and for another one where an ``nn.Module`` was given.
         """
-        network = self._network
-        if isinstance(network, str):
-            network = _network_class(network)(
+        if self._network_name is not None:
+            network = _network_class(self._network_name)(
                 num_classes=self.num_classes,
                 in_channels=self.in_channels,
                 image_size=self.image_size,
                 activation=self.activation,
                 scope=self.scope,
                 n=self.n,
+            )
+        elif self._network_given:
+            network = self._network_given.pop()
+        else:
+            raise ConfigurationError(
+                f"{type(self).__name__} was given its network as an object, and cannot build another one: give the "
+                "dotted path of a class or function, or override build_network"
             )
         return network.to(memory_format=torch.channels_last) if self.channels_last else network
 
@@ -166,7 +175,7 @@ class ImageClassifier(AdaptiveModule):
             return {}
         counts = self.confusion.compute().cpu().numpy()
         images, predicted, true = (part[mistakes[3]] for part in mistakes[:3])
-        datamodule = getattr(self._trainer, "datamodule", None)
+        datamodule = getattr(self.attached_trainer, "datamodule", None)
         return {
             "classification": ClassificationData(
                 counts,

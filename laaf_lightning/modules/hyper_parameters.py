@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from types import FrameType
 from typing import Any
 
 import numpy as np
 from pytorch_lightning import LightningModule
 
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.modules.construction import constructor_arguments
+
 _MADE_BY_THE_COMMAND_LINE = "_instantiator"  # a key that Lightning's command line adds to what it saves
+_GIVEN_FROM_PYTHON = "laaf_given_from_python"
+_HAVE_DEFAULTS = {"optimizer", "lr_scheduler"}  # without them a rebuilt module computes the same
 
 
 def save_settings(module: LightningModule) -> list[str]:
@@ -22,20 +28,49 @@ def save_settings(module: LightningModule) -> list[str]:
         module: the module, after ``LightningModule.__init__``.
 
     Returns:
-        Names of the arguments that were left out and are needed to construct the module again: live objects that
-        are not their default.
+        Names of the arguments that were left out and are needed to construct the module again as it is: live objects
+        that are not their default, but for optimiser and scheduler.
     """
-    given, inner = _constructor_arguments(module)
-    live = [name for name, value in given.items() if not is_plain(value)]
-    module.save_hyperparameters(ignore=[*live, *inner])
+    module.save_hyperparameters(frame=_outside_of_any_constructor())
     if _MADE_BY_THE_COMMAND_LINE in module.hparams:
-        module.save_hyperparameters()
         return []
-    for name, value in module.hparams.items():
-        if isinstance(value, np.generic):
-            module.hparams[name] = value.item()
+    arguments = constructor_arguments(module)
+    plain = {name: value for name, value in arguments.items() if is_plain(value)}
+    numbers = {name: value.item() for name, value in plain.items() if isinstance(value, np.generic)}
+    module.save_hyperparameters(plain | numbers, frame=_outside_of_any_constructor())
     parameters = inspect.signature(type(module)).parameters
-    return [name for name in live if name not in parameters or given[name] is not parameters[name].default]
+    live = [name for name in arguments if name not in plain and name not in _HAVE_DEFAULTS]
+    return [name for name in live if name not in parameters or arguments[name] is not parameters[name].default]
+
+
+def note_live_objects(checkpoint: dict[str, Any], names: list[str]) -> None:
+    """Note in a checkpoint which live objects it does not hold.
+
+    Args:
+        checkpoint: what is about to be saved.
+        names: what `save_settings` returned.
+    """
+    checkpoint[_GIVEN_FROM_PYTHON] = names
+
+
+def refuse_without(checkpoint: dict[str, Any], names: list[str], kind: type[LightningModule]) -> None:
+    """Refuse to rebuild a module without the live objects that it was made with.
+
+    Args:
+        checkpoint: what was saved.
+        names: of those that the module has been given now.
+        kind: the module's class.
+
+    Raises:
+        ConfigurationError: if ``load_from_checkpoint`` was called without one of them.
+    """
+    missing = [name for name in checkpoint.get(_GIVEN_FROM_PYTHON, []) if name not in names]
+    if missing:
+        objects = ", ".join(f"{name}=…" for name in missing)
+        raise ConfigurationError(
+            f"the checkpoint does not hold {', '.join(missing)}, given from Python as live objects: "
+            f"{kind.__name__}.load_from_checkpoint(path, {objects})"
+        )
 
 
 def is_plain(value: Any) -> bool:
@@ -59,18 +94,8 @@ def is_plain(value: Any) -> bool:
     return value is None or type(value) in {bool, int, float, str} or isinstance(value, np.generic)
 
 
-def _constructor_arguments(module: LightningModule) -> tuple[dict[str, Any], set[str]]:
-    """Return the outermost constructor's arguments, and the names that only inner constructors have."""
-    given: dict[str, Any] = {}
-    names: set[str] = set()
-    frame = inspect.currentframe()
-    frame = frame and frame.f_back and frame.f_back.f_back
-    while frame is not None and frame.f_code.co_name == "__init__":
-        arguments = inspect.getargvalues(frame)
-        if not arguments.args or arguments.locals[arguments.args[0]] is not module:
-            break
-        given = {name: arguments.locals[name] for name in arguments.args[1:]}
-        given |= arguments.locals[arguments.keywords] if arguments.keywords else {}
-        names |= set(given)
-        frame = frame.f_back
-    return given, names - set(given)
+def _outside_of_any_constructor() -> FrameType:
+    """Return a frame without callers, for Lightning would look in those for the arguments of constructors."""
+    generator: Any = (number for number in range(0))
+    frame: FrameType = generator.gi_frame
+    return frame

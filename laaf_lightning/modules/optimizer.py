@@ -1,4 +1,4 @@
-"""Build a module's optimiser from a factory, with the slopes in a group of their own."""
+"""Build a module's optimiser and scheduler from factories, with the slopes in a group of their own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import torch
-from torch import nn
+from pytorch_lightning.strategies import Strategy
+from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from laaf_lightning.activations import slope_parameter_groups
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.optimizers.one_group import all_parameters, takes_one_group_only
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[Any]], Optimizer]
 SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]
@@ -31,6 +33,9 @@ def adam(parameters: Iterable[Any]) -> Optimizer:
 
 def build_optimizer(model: nn.Module, factory: OptimizerFactory, slope_lr: float | None = None) -> Optimizer:
     """Call a factory with weights and slopes in two groups, or with a flat list where it takes one group only.
+
+    A factory is called once, unless it refuses the groups: then again, with small parameters or single ones, to find
+    out why. So it may log or count, but what it builds is the model's optimiser only where it is returned from here.
 
     Args:
         model: whose parameters are trained.
@@ -52,11 +57,17 @@ def build_optimizer(model: nn.Module, factory: OptimizerFactory, slope_lr: float
         >>> len(build_optimizer(model, torch.optim.LBFGS).param_groups)
         1
     """
+    groups = slope_parameter_groups(model, slope_lr=slope_lr)
     try:
-        return factory(slope_parameter_groups(model, slope_lr=slope_lr))
+        return factory(groups)
     except ValueError as error:
-        if "parameter group" in str(error) or "parameter options" in str(error):
-            return _flat_optimizer(model, factory, slope_lr, error)
+        if takes_one_group_only(factory, groups):
+            optimizer = factory(all_parameters(groups))
+            if slope_lr is not None:
+                raise ConfigurationError(
+                    f"slope_lr={slope_lr} needs an optimiser with parameter groups: {error}; leave slope_lr out"
+                ) from error
+            return optimizer
         refused = {name: p for name, p in model.named_parameters() if p.requires_grad and not _accepts(factory, p)}
         if len(refused) in {0, sum(p.requires_grad for p in model.parameters())}:
             raise  # it is not about some parameters
@@ -66,14 +77,55 @@ def build_optimizer(model: nn.Module, factory: OptimizerFactory, slope_lr: float
         ) from error
 
 
-def _flat_optimizer(
-    model: nn.Module, factory: OptimizerFactory, slope_lr: float | None, error: ValueError
-) -> Optimizer:
-    if slope_lr is not None:
-        raise ConfigurationError(
-            f"slope_lr={slope_lr} needs an optimiser with parameter groups: {error}; leave slope_lr out"
-        ) from error
-    return factory([p for p in model.parameters() if p.requires_grad])
+def configure(
+    model: nn.Module,
+    factory: OptimizerFactory,
+    scheduler_factory: SchedulerFactory | None,
+    slope_lr: float | None,
+    interval: str,
+) -> Any:
+    """Build optimiser and scheduler, and say what Lightning asks to know about them.
+
+    Args:
+        model: whose parameters are trained.
+        factory: as for `build_optimizer`.
+        scheduler_factory: called with the optimiser, returns the scheduler; None for a constant learning rate.
+        slope_lr: as for `build_optimizer`.
+        interval: when the scheduler steps, ``"step"`` or ``"epoch"``.
+
+    Returns:
+        What ``configure_optimizers`` returns. A `ReduceLROnPlateau` steps once an epoch, when what it watches has been
+        measured: its ``monitor``, as ``pytorch_lightning.cli.ReduceLROnPlateau`` has one, else ``train/loss``.
+    """
+    optimizer = build_optimizer(model, factory, slope_lr)
+    if scheduler_factory is None:
+        return optimizer
+    scheduler = scheduler_factory(optimizer)
+    schedule: dict[str, Any] = {"scheduler": scheduler, "interval": interval}
+    if isinstance(scheduler, ReduceLROnPlateau):
+        schedule |= {"interval": "epoch", "monitor": getattr(scheduler, "monitor", "train/loss")}
+    return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+
+def mean_closure(closure: Callable[[], Any], strategy: Strategy) -> Callable[[], Any]:
+    """Wrap an optimiser's closure so that its value is the mean over ranks, as the gradients are.
+
+    Args:
+        closure: computes the loss and its gradients on this rank.
+        strategy: the Trainer's.
+
+    Returns:
+        The closure for the optimiser.
+    """
+
+    def mean() -> Any:
+        value = closure()
+        if not isinstance(value, Tensor):
+            return value
+        # A copy: reduce works in place, and the value is what later hooks get as this rank's loss.
+        return strategy.reduce(value.clone(), reduce_op="mean")
+
+    return mean
 
 
 def _accepts(factory: OptimizerFactory, parameter: nn.Parameter) -> bool:

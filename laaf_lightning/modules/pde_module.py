@@ -30,9 +30,12 @@ class PDEModule(AdaptiveModule):
 
     problem: PDE
 
-    def _build(self) -> None:
-        self.coefficients = first_guesses(self.problem)  # before the network, in the optimiser's order of parameters
-        super()._build()
+    def build_parts(self) -> None:
+        """Build coefficients, network and metrics, unless that is done."""
+        if not self._has_parts:
+            # Before the network: this is the optimiser's order of parameters.
+            self.coefficients = first_guesses(self.problem)
+        super().build_parts()
 
     def _solve(self, **settings: Any) -> None:
         """Make the solution, with settings as `Solution` has them; called at the end of a constructor."""

@@ -100,7 +100,8 @@ class PINN(PDEModule):
         chunk_size: int | None = None,
         allow_piecewise: bool = False,
     ) -> None:
-        super().__init__(optimizer, lr_scheduler, slope_lr, compile=False)  # not the network, but what is made of it
+        # Not the network is compiled, but what is made of it.
+        super().__init__(optimizer=optimizer, lr_scheduler=lr_scheduler, slope_lr=slope_lr)
         if problem is None:
             raise ConfigurationError(
                 f"{type(self).__name__} needs problem=…, a PDE; a checkpoint does not hold a problem that was given "
@@ -112,7 +113,7 @@ class PINN(PDEModule):
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
         self.weight_residual, self.weight_data = weight_residual, weight_data
-        self._build()
+        self.build_parts()
         self._solve(
             engine=engine,
             compile=compile,

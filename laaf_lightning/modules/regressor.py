@@ -61,12 +61,12 @@ class FunctionRegressor(AdaptiveModule):
         slope_lr: float | None = None,
         compile: bool = False,
     ) -> None:
-        super().__init__(optimizer, lr_scheduler, slope_lr, compile)
+        super().__init__(optimizer=optimizer, lr_scheduler=lr_scheduler, slope_lr=slope_lr, compile=compile)
         self.in_features, self.out_features = in_features, out_features
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
         self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._build()
+        self.build_parts()
 
     def build_network(self) -> nn.Module:
         """Build the MLP.

@@ -99,12 +99,8 @@ class SelfScaledBroyden(Optimizer):
         for name, value in counts.items():
             if value < 1:
                 raise ConfigurationError(f"{name}={value} of SelfScaledBroyden must be >= 1")
-        defaults: dict[str, Any] = {
-            "lr": lr,
-            "method": method,
-            "max_iter": max_iter,
-            "initial_scaling": initial_scaling,
-        }
+        defaults: dict[str, Any] = {"lr": lr, "method": method}
+        defaults |= {"max_iter": max_iter, "initial_scaling": initial_scaling}
         defaults |= {"c1": c1, "c2": c2, "max_evaluations": max_evaluations, "tolerance_grad": tolerance_grad}
         defaults["line_search_fn"] = "strong_wolfe"  # as in torch's L-BFGS: what tells that the closure's value matters
         super().__init__(params, defaults)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.optimizers.one_group import all_parameters, takes_one_group_only
 from laaf_lightning.optimizers.self_scaled_broyden import SelfScaledBroyden
 
 
@@ -214,12 +215,10 @@ def _build(factory: Callable[[Iterable[Any]], Optimizer], given: list[Any]) -> O
     copies = [{**entry, "params": list(entry["params"])} if isinstance(entry, dict) else entry for entry in given]
     try:
         return factory(copies)
-    except ValueError as error:
-        takes_one_group = "parameter group" in str(error) or "parameter options" in str(error)
-        # A parameter in two groups is a mistake that a flat list would hide.
-        if not takes_one_group or "more than one" in str(error):
+    except ValueError:
+        if not takes_one_group_only(factory, given):
             raise
-    return factory([p for entry in given for p in (entry["params"] if isinstance(entry, dict) else [entry])])
+    return factory(all_parameters(given))
 
 
 def _needs_closure(optimizer: Optimizer) -> bool:

@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-from laaf_lightning.cli.parser import alternatives, explanation, known_classes
+from laaf_lightning.cli.parser import explanation, known_classes
 
 UNION = """Parser key "model":
   Does not validate against any of the Union subtypes
@@ -44,11 +44,6 @@ def test_a_wrong_type_keeps_its_words_without_the_frame() -> None:
 
 def test_an_unknown_message_passes_through() -> None:
     assert explanation("something   new\n in a later version") == "something new in a later version"
-
-
-def test_alternatives_are_one_a_type_without_none() -> None:
-    text = "Does not validate\nSubtypes: [x]\nErrors:\n- Expected a <class 'float'>\n- steps=0 must be\n  >= 1"
-    assert alternatives(text) == ["Expected a <class 'float'>", "steps=0 must be >= 1"]
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,26 @@ def test_lbfgs_gets_one_flat_list_of_all_parameters() -> None:
     assert {id(parameter) for parameter in group["params"]} == {id(parameter) for parameter in model.parameters()}
 
 
+@pytest.mark.parametrize(
+    ("kind", "count"), [(Adam, 1), (LBFGS, 3), (partial(LBFGS, lr=-1), 3), (partial(SGD, lr=-1), 3)]
+)
+def test_a_factory_is_called_once_unless_it_refuses_the_groups(kind: Callable[..., Optimizer], count: int) -> None:
+    calls: list[Optimizer | None] = []
+
+    def counted(params: Iterable[Any]) -> Optimizer:
+        calls.append(None)
+        calls[-1] = optimizer = kind(params)
+        return optimizer
+
+    model = nn.Sequential(nn.Linear(2, 3), AdaptiveActivation("tanh"))
+    if isinstance(kind, partial):
+        with pytest.raises(ValueError, match="Invalid learning rate: -1"):
+            build_optimizer(model, counted, slope_lr=0.1)
+    else:
+        assert build_optimizer(model, counted) is calls[-1]
+    assert len(calls) == count
+
+
 def test_slope_lr_with_lbfgs_is_an_error_that_says_what_to_do() -> None:
     model = small_pinn(optimizer=LBFGS, slope_lr=0.1)
     with pytest.raises(

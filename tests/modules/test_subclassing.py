@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +12,18 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection
 from torchmetrics.classification import MulticlassF1Score, MulticlassRecall
 
 from laaf_lightning.activations import AdaptiveActivation
+from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import AdaptiveModule, BurgersPINN, FunctionRegressor, ImageClassifier
-from tests.modules.small import Batches, TinyNetwork, burgers_data, image_batches, regression_data
+from tests.modules.small import (
+    Batches,
+    TinyNetwork,
+    burgers_data,
+    image_batches,
+    regression_data,
+    small_classifier,
+    small_pinn,
+    small_regressor,
+)
 from tests.trainers import quiet_trainer
 
 IMAGES: dict[str, Any] = {"num_classes": 3, "in_channels": 1, "image_size": 6}
@@ -39,7 +50,7 @@ class TinyClassifier(ImageClassifier):
 
 @pytest.mark.parametrize("kind", [SineRegressor, SinePINN, TinyClassifier])
 def test_network_of_ones_own_trains(kind: type[AdaptiveModule]) -> None:
-    model = kind(**IMAGES) if issubclass(kind, ImageClassifier) else kind()  # type: ignore[call-arg]
+    model = kind(**IMAGES) if issubclass(kind, ImageClassifier) else kind()
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     if issubclass(kind, ImageClassifier):
         quiet_trainer(max_epochs=1).fit(model, image_batches(), image_batches(1))
@@ -132,6 +143,33 @@ def test_parts_are_built_once_in_the_constructor(base: type[AdaptiveModule]) -> 
         quiet_trainer(max_epochs=2).fit(model, datamodule=data)
         quiet_trainer().validate(model, datamodule=data, verbose=False)
     assert calls == ["network", "metrics"]
+
+
+@pytest.mark.parametrize("make", [small_regressor, small_pinn, small_classifier])
+def test_another_network_can_be_built_at_any_time_and_leaves_the_module_as_it_is(
+    make: Callable[[], AdaptiveModule],
+) -> None:
+    model = make()
+    modules = list(model.named_modules())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    others = [model.build_network() for _ in range(2)]
+    assert list(model.named_modules()) == modules
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    parameters = [p for network in (model.network, *others) for p in network.parameters()]
+    assert len(set(parameters)) == len(parameters)
+    one, other = (next(network.parameters()) for network in others)
+    assert not torch.equal(one, other)
+    model.network.load_state_dict(others[0].state_dict())
+
+
+def test_a_classifier_that_was_given_its_network_cannot_build_another() -> None:
+    network = TinyNetwork(3, 1, 6, activation="tanh", scope="channel", n=2.0)
+    model = ImageClassifier(network, **IMAGES)
+    assert model.network is network
+    with pytest.raises(ConfigurationError, match=r"its network as an object, .* dotted path .* override build_network"):
+        model.build_network()
 
 
 def test_network_may_need_settings_of_ones_own() -> None:

@@ -98,6 +98,21 @@ def test_groups_reach_an_optimiser_that_has_groups_and_others_get_one_list() -> 
     assert [group["params"] for group in broyden.param_groups] == [[x, y]]
 
 
+@pytest.mark.parametrize(("kind", "count"), [(SGD, 1), (LBFGS, 3), (SelfScaledBroyden, 3)])
+def test_a_factory_is_called_once_unless_it_refuses_the_groups(kind: Factory, count: int) -> None:
+    calls: list[Optimizer | None] = []
+
+    def counted(params: Iterable[Any]) -> Optimizer:
+        calls.append(None)
+        calls[-1] = optimizer = kind(params)
+        return optimizer
+
+    groups = [{"params": [parameter(START)]}, {"params": [parameter([1.0])]}]
+    optimizer = SequentialOptimizer(groups, [Adam, counted], steps=[1])
+    assert optimizer.stages[1] is calls[-1]
+    assert len(calls) == count
+
+
 def test_named_parameters_reach_every_optimiser() -> None:
     network = nn.Linear(2, 1)
     optimizer = SequentialOptimizer(network.named_parameters(), [SGD, LBFGS], steps=[1])

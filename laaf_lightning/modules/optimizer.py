@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from laaf_lightning.activations import slope_parameter_groups
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.optimizers.one_group import all_parameters, takes_one_group_only
+from laaf_lightning.optimizers.one_group import takes_one_group_only
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[Any]], Optimizer]
 SchedulerFactory: TypeAlias = Callable[[Optimizer], LRScheduler]
@@ -62,7 +62,7 @@ def build_optimizer(model: nn.Module, factory: OptimizerFactory, slope_lr: float
         return factory(groups)
     except ValueError as error:
         if takes_one_group_only(factory, groups):
-            optimizer = factory(all_parameters(groups))
+            optimizer = factory([p for p in model.parameters() if p.requires_grad])
             if slope_lr is not None:
                 raise ConfigurationError(
                     f"slope_lr={slope_lr} needs an optimiser with parameter groups: {error}; leave slope_lr out"

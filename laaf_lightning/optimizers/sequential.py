@@ -32,7 +32,8 @@ class SequentialOptimizer(Optimizer):
 
     Args:
         params: parameters or parameter groups, as for any optimiser.
-        optimizers: at least two; each is called with the parameters or groups and returns an optimiser.
+        optimizers: at least two; each is called with the parameters or groups and returns an optimiser; once, unless it
+            refuses the groups.
         steps: how many steps each but the last one does, each ≥ 1; a step of L-BFGS is up to its `max_iter` iterations.
 
     Attributes:

@@ -79,6 +79,12 @@ def test_lbfgs_gets_one_flat_list_of_all_parameters() -> None:
     assert {id(parameter) for parameter in group["params"]} == {id(parameter) for parameter in model.parameters()}
 
 
+def test_one_flat_list_is_in_the_order_of_the_model_which_saved_states_of_lbfgs_count_on() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), AdaptiveActivation("tanh"), nn.Linear(3, 1))
+    (group,) = build_optimizer(model, LBFGS).param_groups
+    assert [id(parameter) for parameter in group["params"]] == [id(parameter) for parameter in model.parameters()]
+
+
 @pytest.mark.parametrize(
     ("kind", "count"), [(Adam, 1), (LBFGS, 3), (partial(LBFGS, lr=-1), 3), (partial(SGD, lr=-1), 3)]
 )

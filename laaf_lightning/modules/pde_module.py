@@ -30,16 +30,11 @@ class PDEModule(AdaptiveModule):
 
     problem: PDE
 
-    def build_parts(self) -> None:
-        """Build coefficients, network and metrics, unless that is done."""
-        if not self._has_parts:
-            # Before the network: this is the optimiser's order of parameters.
-            self.coefficients = first_guesses(self.problem)
-        super().build_parts()
-
     def _solve(self, **settings: Any) -> None:
-        """Make the solution, with settings as `Solution` has them; called at the end of a constructor."""
+        """Build parts and solution, with settings as `Solution` has them; called at the end of a constructor."""
         refuse_own_forward(self, PDEModule)
+        self.coefficients = first_guesses(self.problem)  # before the network, in the optimiser's order of parameters
+        self.build_parts()
         self._solution = Solution(
             self.problem, self.network, coefficients=self.coefficients, say=rank_zero_info, **settings
         )

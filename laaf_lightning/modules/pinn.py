@@ -113,7 +113,6 @@ class PINN(PDEModule):
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
         self.weight_residual, self.weight_data = weight_residual, weight_data
-        self.build_parts()
         self._solve(
             engine=engine,
             compile=compile,

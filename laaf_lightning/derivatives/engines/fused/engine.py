@@ -76,7 +76,8 @@ class Fused(Engine):
             A field for each set.
         """
         coordinates, unknowns = self.names
-        fused, fields = dict[str, FusedPlan](), dict[str, Field]()
+        fused: dict[str, FusedPlan] = {}
+        fields: dict[str, Field] = {}
         for name, points in sets.items():
             plan = self.plans[name]
             if isinstance(plan, FusedPlan):

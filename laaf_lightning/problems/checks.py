@@ -6,7 +6,6 @@ import inspect
 import itertools
 import math
 
-import torch
 from torch import Tensor
 
 from laaf_lightning.errors import ConfigurationError, unknown_choice
@@ -37,7 +36,7 @@ def check_problem(problem: PDE) -> None:
     for name in problem.coordinates:
         if name not in problem.domain:
             raise ConfigurationError(f"the domain of {kind} lacks the coordinate {name!r}: give its (lower, upper)")
-        lower, upper = problem.domain[name]
+        lower, upper = problem.domain[name]  # before there can be a geometry
         if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
             raise ConfigurationError(
                 f"the domain of {kind} in {name!r} is ({lower}, {upper}): it must be finite, lower < upper"
@@ -70,7 +69,8 @@ def conflicts(problem: PDE) -> list[str]:
         opposite = one.at[0] == other.at[0] and one.at[1] != other.at[1]
         if opposite or one.unknown != other.unknown:
             continue
-        corner = other.place(one.place(_spread(problem), problem.coordinates), problem.coordinates)
+        diagonal = problem.geometry.diagonal(_CORNER_POINTS)
+        corner = other.place(one.place(diagonal, problem.coordinates), problem.coordinates)
         values, others = one.target(corner), other.target(corner)
         if not len(corner) == values.numel() == others.numel():
             continue  # of a wrong shape, which is refused where they are sampled
@@ -98,14 +98,13 @@ def check_points(problem: PDE, points: Tensor, what: str = "the data") -> None:
     Raises:
         ConfigurationError: for another shape, or naming the first point outside.
     """
+    box = problem.geometry
     if points.ndim != 2 or points.shape[1] != len(problem.coordinates):
         expected = f"(N, {len(problem.coordinates)}) for {', '.join(problem.coordinates)}"
         raise ConfigurationError(f"{what} has points of shape {tuple(points.shape)}: expected {expected}")
-    for column, name in enumerate(problem.coordinates):
-        lower, upper = problem.domain[name]
-        inside = (points[:, column] >= lower) & (points[:, column] <= upper)
+    for column, (name, inside) in enumerate(zip(problem.coordinates, box.contains_columns(points).T, strict=True)):
         if not inside.all():
-            row = int((~inside).nonzero()[0])
+            row, (lower, upper) = int((~inside).nonzero()[0]), box.interval(name)
             raise ConfigurationError(
                 f"{what} has {int((~inside).sum())} points outside the domain, the first in row {row}: "
                 f"{name}={float(points[row, column]):g} is not in [{lower}, {upper}]"
@@ -156,7 +155,7 @@ def _check_condition(problem: PDE, condition: Condition) -> None:
 def _check_face(problem: PDE, what: str, coordinate: str, position: float) -> None:
     if coordinate not in problem.coordinates:
         raise ConfigurationError(unknown_choice(f"coordinate of {what}", coordinate, problem.coordinates))
-    lower, upper = problem.domain[coordinate]
+    lower, upper = problem.geometry.interval(coordinate)
     if not lower <= position <= upper:
         raise ConfigurationError(f"{what} lies at {coordinate}={position}, outside the domain [{lower}, {upper}]")
 
@@ -176,10 +175,3 @@ def _check_data(problem: PDE, what: str, data: PointData) -> None:
                 f"{what} has {part} that are not finite, the first in row {row}: {tensor[row].tolist()}"
             )
     check_points(problem, data.points, what)
-
-
-def _spread(problem: PDE) -> Tensor:
-    """Return some points of the box, (M, d) float64."""
-    bounds = torch.tensor([problem.domain[name] for name in problem.coordinates], dtype=torch.float64)
-    steps = torch.linspace(0.0, 1.0, _CORNER_POINTS, dtype=torch.float64)
-    return bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * steps[:, None]

@@ -80,9 +80,9 @@ def _refuse_shape(problem: PDE, got: str, counts: str) -> NoReturn:
 
 
 def _points(problem: PDE, count: int) -> Tensor:
-    bounds = torch.tensor([problem.domain[name] for name in problem.coordinates])
     generator = torch.Generator().manual_seed(0)
-    return bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * torch.rand(count, len(bounds), generator=generator)
+    unit = torch.rand(count, len(problem.coordinates), generator=generator)
+    return problem.geometry.sample(unit).to(unit.dtype)
 
 
 def _field(problem: PDE, count: int) -> RecordingField:

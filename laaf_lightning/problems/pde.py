@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.geometry import Box
 from laaf_lightning.problems.same_values import same_values, shown
 
 
@@ -44,6 +44,11 @@ class PDE(ABC):
     coordinates: ClassVar[tuple[str, ...]]
     domain: ClassVar[Mapping[str, tuple[float, float]]]
     unknowns: ClassVar[tuple[str, ...]] = ("u",)
+
+    @property
+    def geometry(self) -> Box:
+        """The domain, with what can be done on it."""
+        return Box.of(self.domain, self.coordinates)
 
     @abstractmethod
     def residual(self, x: Mapping[str, Tensor], u: Field, *args: Any, **coefficients: Any) -> Tensor:
@@ -107,7 +112,7 @@ class PDE(ABC):
         Returns:
             Coordinate name to its values, 1-dim, float64; by default 101 equispaced ones from end to end.
         """
-        return {name: torch.linspace(*self.domain[name], 101, dtype=torch.float64) for name in self.coordinates}
+        return self.geometry.axes(101)
 
     def grid(self) -> Tensor:
         """Return all points of the grid that `axes` spans.
@@ -115,8 +120,7 @@ class PDE(ABC):
         Returns:
             Shape (product of the axes' lengths, d), float64; the last coordinate runs fastest.
         """
-        axes = self.axes()
-        return torch.cartesian_prod(*(axes[name] for name in self.coordinates)).reshape(-1, len(self.coordinates))
+        return self.geometry.grid(self.axes())
 
     def columns(self, points: Tensor) -> Mapping[str, Tensor]:
         """Split points into named columns.

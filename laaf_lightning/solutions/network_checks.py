@@ -52,9 +52,7 @@ def points_to_try(network: nn.Module, problem: PDE) -> Tensor:
     Raises:
         ConfigurationError: for outputs of another shape.
     """
-    lower, upper = torch.tensor([problem.domain[name] for name in problem.coordinates], dtype=torch.float64).T
-    steps = torch.linspace(0.1, 0.9, _POINTS, dtype=torch.float64)[:, None]
-    points: Tensor = (lower + (upper - lower) * steps).to(next(network.parameters(), torch.zeros(())))
+    points = problem.geometry.diagonal(_POINTS, margin=0.1).to(next(network.parameters(), torch.zeros(())))
     outputs, expected = outputs_at(network, points), (_POINTS, len(problem.unknowns))
     if outputs.shape != expected:
         raise ConfigurationError(

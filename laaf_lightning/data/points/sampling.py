@@ -59,6 +59,4 @@ def sample_box(problem: PDE, sampler: Sampler, count: int, seed: int) -> Tensor:
     Returns:
         Shape (count, d), float64.
     """
-    bounds = torch.tensor([problem.domain[name] for name in problem.coordinates], dtype=torch.float64)
-    unit = sample_unit_cube(sampler, count, len(bounds), seed)
-    return bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * unit
+    return problem.geometry.sample(sample_unit_cube(sampler, count, len(problem.coordinates), seed))

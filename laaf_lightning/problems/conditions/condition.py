@@ -81,19 +81,3 @@ class Condition(ABC):
 
     def _of(self, u: Field) -> Field:
         return u if self.unknown is None else u[self.unknown]
-
-
-def moved_to(points: Tensor, column: int, position: float) -> Tensor:
-    """Return a copy of the points with one coordinate set.
-
-    Args:
-        points: shape (N, d).
-        column: of the coordinate.
-        position: its value.
-
-    Returns:
-        Shape (N, d).
-    """
-    moved = points.clone()
-    moved[:, column] = position
-    return moved

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
-from laaf_lightning.problems.conditions.condition import Condition, moved_to
+from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.geometry import moved_to
 
 
 @dataclass(frozen=True, eq=False)

@@ -136,9 +136,7 @@ def _measurements(viscosity: float, noise: float, count: int, seed: int) -> tupl
         Points (M, 2) and noisy values (M, 1), float64.
     """
     problem, generator = Burgers(viscosity), torch.Generator().manual_seed(seed)
-    bounds = torch.tensor([problem.domain[name] for name in problem.coordinates], dtype=torch.float64)
-    unit = torch.rand(count, len(bounds), dtype=torch.float64, generator=generator)
-    points = bounds[:, 0] + (bounds[:, 1] - bounds[:, 0]) * unit
+    points = problem.geometry.sample(torch.rand(count, 2, dtype=torch.float64, generator=generator))
     values = problem.exact(points)
     scale = noise * values.std(correction=0)
     return points, values + scale * torch.randn(count, 1, dtype=torch.float64, generator=generator)

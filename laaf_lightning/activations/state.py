@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from laaf_lightning.activations.adaptive import AdaptiveActivation
+
+class HasSlope(Protocol):
+    """What these functions read of an `AdaptiveActivation`."""
+
+    @property
+    def a(self) -> Tensor | None:
+        """The slope's parameter."""
+        ...
+
+    @property
+    def n(self) -> float:
+        """The scaling factor."""
+        ...
+
+    @property
+    def scope(self) -> str:
+        """Which units share a slope."""
+        ...
 
 
-def save_n(module: AdaptiveActivation, state_dict: dict[str, Any], prefix: str, _metadata: dict[str, Any]) -> None:
+def save_n(module: HasSlope, state_dict: dict[str, Any], prefix: str, _metadata: dict[str, Any]) -> None:
     """Put n beside the slope, so that a checkpoint says which function it holds."""
     # On the CPU in float32: some devices have no float64, and a checkpoint is mapped to them whole.
     state_dict[f"{prefix}n"] = torch.tensor(module.n, dtype=torch.float32, device="cpu")
 
 
 def check_state(
-    module: AdaptiveActivation,
+    module: HasSlope,
     state_dict: dict[str, Any],
     prefix: str,
     _metadata: dict[str, Any],

@@ -168,8 +168,8 @@ class LAAFCommandLine(LightningCLI):
 
     def _say_outcome(self, when: str = "") -> None:
         folder = self.trainer.log_dir  # a broadcast: on all ranks
-        kept = "logs and figures" if self.trainer.loggers else "checkpoints"
-        where = f"; {kept} in {folder}" if folder else ""
+        written = "logs and figures" if self.trainer.loggers else "checkpoints"
+        where = f"; {written} in {folder}" if folder else ""
         _say(f"{_outcome(self.trainer) or 'finished'}{when}{where}")
 
 

@@ -110,8 +110,8 @@ def _default_logger(namespace: type, root: str | None) -> Any:
 
 
 def _writes_into_versions(logger: Any) -> bool:
-    found = pydoc.locate(logger["class_path"])
-    return isinstance(found, type) and issubclass(found, (TensorBoardLogger, CSVLogger))
+    kind = pydoc.locate(logger["class_path"])
+    return isinstance(kind, type) and issubclass(kind, (TensorBoardLogger, CSVLogger))
 
 
 def _local(folder: str) -> Path:

@@ -219,7 +219,7 @@ def _network_class(name: str) -> Callable[..., nn.Module]:
             unknown_choice("network", name, NETWORKS) + " (or give the dotted path of a class of your own)"
         )
     try:
-        found: Callable[..., nn.Module] = getattr(importlib.import_module(path), attribute)
+        kind: Callable[..., nn.Module] = getattr(importlib.import_module(path), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"network={name!r} cannot be imported: {error}") from error
-    return found
+    return kind

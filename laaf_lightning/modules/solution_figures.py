@@ -31,8 +31,8 @@ def solution_figures(problem: PDE, predict: Callable[[Tensor], Tensor]) -> dict[
     name, several = type(problem).__name__.lower(), len(problem.unknowns) > 1
     figures = {}
     for index, unknown in enumerate(problem.unknowns):
-        told = None if exact is None else exact[:, index].cpu()
-        drawable = _drawable(problem, prediction[:, index], told)
+        u_exact = None if exact is None else exact[:, index].cpu()
+        drawable = _drawable(problem, prediction[:, index], u_exact)
         if drawable is not None:
             figures[f"{name}_{unknown}" if several else name] = drawable
     return figures

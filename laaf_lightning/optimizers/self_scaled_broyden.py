@@ -187,18 +187,18 @@ class SelfScaledBroyden(Optimizer):
         if present.gradient.abs().max() <= self.param_groups[0]["tolerance_grad"]:
             self._stop_reason = "the gradient is zero, or below tolerance_grad"
             return None
-        found, failure = self._search(objective, present, state)
-        if found is None and not state["is_identity"]:
+        trial, failure = self._search(objective, present, state)
+        if trial is None and not state["is_identity"]:
             self._reset(state)
-            found, failure = self._search(objective, present, state)
-        if found is None:
+            trial, failure = self._search(objective, present, state)
+        if trial is None:
             self._stop(
                 state, f"no step length along the negative gradient lowers the loss {present.value:.6g}: {failure}"
             )
             return None
-        self._update(state, objective.direction, present, found)
+        self._update(state, objective.direction, present, trial)
         state["iterations"] += 1
-        return found._replace(length=0.0)
+        return trial._replace(length=0.0)
 
     def _search(self, objective: Objective, present: Trial, state: dict[str, Any]) -> tuple[Trial | None, str | None]:
         """Go to a lower point along −H g; stay, and say why, where there is none."""
@@ -218,19 +218,19 @@ class SelfScaledBroyden(Optimizer):
         )
         # An identity knows nothing of the scale: no farther than a unit length at first.
         unit = min(1.0, 1.0 / math.sqrt(-slope)) if state["is_identity"] else 1.0
-        found, failure = line.search(group["lr"] * unit)
-        lower = found.value < present.value
-        objective.move_to(found.length if lower else 0.0)
-        return (found if lower else None), failure
+        trial, failure = line.search(group["lr"] * unit)
+        lower = trial.value < present.value
+        objective.move_to(trial.length if lower else 0.0)
+        return (trial if lower else None), failure
 
-    def _update(self, state: dict[str, Any], direction: Tensor, present: Trial, found: Trial) -> None:
+    def _update(self, state: dict[str, Any], direction: Tensor, present: Trial, trial: Trial) -> None:
         """Update H by the step just taken, unless the curvature along it is not positive."""
         H, group = state["inverse_hessian"], self.param_groups[0]
-        s, y = found.length * direction, found.gradient - present.gradient
+        s, y = trial.length * direction, trial.gradient - present.gradient
         ys = torch.dot(y, s).item()
         inverse_times_y = H.mv(y)
         yHy = torch.dot(y, inverse_times_y).item()
-        sBs = -found.length * torch.dot(s, present.gradient).item()
+        sBs = -trial.length * torch.dot(s, present.gradient).item()
         if not (ys > 0 and yHy > 0 and sBs > 0 and math.isfinite(yHy / ys) and math.isfinite(sBs / ys)):
             return
         first = state["is_identity"] and group["initial_scaling"]

@@ -63,9 +63,9 @@ def conflicts(problem: PDE) -> list[str]:
     Returns:
         One sentence for each pair of Dirichlet conditions that disagree.
     """
-    found = []
-    given = [condition for condition in problem.conditions() if isinstance(condition, Dirichlet)]
-    for one, other in itertools.combinations(given, 2):
+    disagreements = []
+    dirichlet = [condition for condition in problem.conditions() if isinstance(condition, Dirichlet)]
+    for one, other in itertools.combinations(dirichlet, 2):
         opposite = one.at[0] == other.at[0] and one.at[1] != other.at[1]
         if opposite or one.unknown != other.unknown:
             continue
@@ -79,12 +79,12 @@ def conflicts(problem: PDE) -> list[str]:
         if gap.max() > _TOLERANCE * max(1.0, float(values.abs().max())):
             worst = int(gap.argmax())
             place = ", ".join(f"{name}={float(corner[worst, i]):g}" for i, name in enumerate(problem.coordinates))
-            found.append(
+            disagreements.append(
                 f"the conditions {one.name!r} and {other.name!r} of {type(problem).__name__} disagree at {place}: "
                 f"{float(values[worst]):g} against {float(others[worst]):g}; a network is continuous and meets neither "
                 "near that corner"
             )
-    return found
+    return disagreements
 
 
 def check_points(problem: PDE, points: Tensor, what: str = "the data") -> None:

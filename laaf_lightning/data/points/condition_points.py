@@ -50,8 +50,8 @@ def condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str,
             f"{type(problem).__name__} has no conditions: give it at least one, or an ansatz that meets them"
         )
     measured = {name: len(data.points) for name, data in conditions.items() if isinstance(data, PointData)}
-    given = dict.fromkeys(conditions, counts) if isinstance(counts, int) else dict(counts)
-    for name, count in given.items():
+    requested = dict.fromkeys(conditions, counts) if isinstance(counts, int) else dict(counts)
+    for name, count in requested.items():
         problem.condition(name)  # refuses an unknown one
         if count < 0:
             raise ConfigurationError(f"{name}={count} points on the condition {name!r}: must be >= 0")
@@ -60,14 +60,15 @@ def condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str,
                 f"{name}={count} points on the condition {name!r}, which holds {measured[name]} measurements: leave it "
                 "out for all of them, or give 0 for none"
             )
-    if missing := [name for name in conditions if name not in given and name not in measured]:
+    if missing := [name for name in conditions if name not in requested and name not in measured]:
         raise ConfigurationError(
-            f"num_condition={given} lacks {', '.join(missing)}: name all of {', '.join(conditions)}; 0 leaves one out"
+            f"num_condition={requested} lacks {', '.join(missing)}: name all of {', '.join(conditions)}; "
+            "0 leaves one out"
         )
-    switched_off = {name for name, count in given.items() if count == 0 and not isinstance(counts, int)}
-    chosen = {name: measured.get(name, given.get(name, 0)) * (name not in switched_off) for name in conditions}
+    switched_off = {name for name, count in requested.items() if count == 0 and not isinstance(counts, int)}
+    chosen = {name: measured.get(name, requested.get(name, 0)) * (name not in switched_off) for name in conditions}
     if conditions and not any(chosen.values()):
-        raise ConfigurationError(f"num_condition={given} has no point: at least one condition needs some")
+        raise ConfigurationError(f"num_condition={requested} has no point: at least one condition needs some")
     return chosen
 
 
@@ -115,9 +116,9 @@ def partner_points(problem: PDE, points: Tensor, counts: Mapping[str, int]) -> T
     """
     partners = [points[:0]]
     for (name, _), part in zip(counts.items(), points.split(list(counts.values())), strict=True):
-        found = problem.condition(name).partners(part, problem.coordinates)
-        if found is not None:
-            partners.append(found)
+        opposite = problem.condition(name).partners(part, problem.coordinates)
+        if opposite is not None:
+            partners.append(opposite)
     return torch.cat(partners)
 
 

@@ -81,10 +81,10 @@ def choose(
             ) from error
     refused: tuple[type[Engine], Unsuitable] | None = None
     for kind in ENGINES:
-        found = _found_or_refused(kind, network, orders, names, points, say if builds else None)
-        if isinstance(found, Engine):
-            return found if refused is None else _explained(found, *refused)
-        refused = kind, found
+        engine_or_reason = _found_or_refused(kind, network, orders, names, points, say if builds else None)
+        if isinstance(engine_or_reason, Engine):
+            return engine_or_reason if refused is None else _explained(engine_or_reason, *refused)
+        refused = kind, engine_or_reason
     assert refused is not None
     raise refused[1]
 

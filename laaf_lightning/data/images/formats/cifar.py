@@ -55,8 +55,8 @@ def read_cifar(
     batch = _unpickle(file, content, remedy)
     data, labels = (batch.get(key.encode(), batch.get(key)) for key in ("data", label_key))
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != _PIXELS:
-        found = f"{data.dtype} of shape {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
-        raise DamagedFileError(file, f"its data is {found} instead of uint8 of shape (N, {_PIXELS})", remedy)
+        actual = f"{data.dtype} of shape {data.shape}" if isinstance(data, np.ndarray) else type(data).__name__
+        raise DamagedFileError(file, f"its data is {actual} instead of uint8 of shape (N, {_PIXELS})", remedy)
     if not isinstance(labels, list) or not all(isinstance(label, int) for label in labels):
         raise DamagedFileError(file, f"it has no list of whole numbers under {label_key!r}", remedy)
     images = torch.from_numpy(data.reshape(-1, *_SHAPE).copy())

@@ -85,8 +85,8 @@ class Checksum:
         Raises:
             DamagedFileError: if the two differ.
         """
-        if (found := self.of(content)) != self.digest:
-            problem = f"its content has {self.algorithm.upper()} {found}, the published one {self.digest}"
+        if (actual := self.of(content)) != self.digest:
+            problem = f"its content has {self.algorithm.upper()} {actual}, the published one {self.digest}"
             raise DamagedFileError(file, problem, f"{remedy}, or set verify to false if it is meant to be another set")
 
 

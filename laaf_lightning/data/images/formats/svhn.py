@@ -36,11 +36,11 @@ def read_svhn(file: Path, checksum: Checksum | None = None, remedy: str = FETCH_
     arrays = _load(file, remedy)
     pixels, digits = (arrays.get(name) for name in ("X", "y"))
     if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4:
-        found = "nothing" if pixels is None else f"{pixels.dtype} of shape {pixels.shape}"
-        raise DamagedFileError(file, f"its X is {found} instead of uint8 of shape (32, 32, 3, N)", remedy)
+        actual = "nothing" if pixels is None else f"{pixels.dtype} of shape {pixels.shape}"
+        raise DamagedFileError(file, f"its X is {actual} instead of uint8 of shape (32, 32, 3, N)", remedy)
     if digits is None or digits.dtype.kind not in "iuf" or digits.size != digits.shape[0]:
-        found = "nothing" if digits is None else f"{digits.dtype} of shape {digits.shape}"
-        raise DamagedFileError(file, f"its y is {found} instead of whole numbers of shape (N, 1)", remedy)
+        actual = "nothing" if digits is None else f"{digits.dtype} of shape {digits.shape}"
+        raise DamagedFileError(file, f"its y is {actual} instead of whole numbers of shape (N, 1)", remedy)
     labels = digits.reshape(-1).astype(np.int64)
     if not np.array_equal(labels, digits.reshape(-1)) or not ((labels >= 1) & (labels <= _DIGIT_ZERO)).all():
         problem = f"its labels run from {digits.min()} to {digits.max()} instead of 1 to {_DIGIT_ZERO}"

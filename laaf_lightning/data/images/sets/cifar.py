@@ -86,9 +86,9 @@ class _CIFARDataModule(PublishedImageDataModule):
         return LabeledImages(images, labels, f"{folder} ({', '.join(self.parts[split])})")
 
     def _check_archive(self, archive: Path) -> None:
-        if self.verify and (found := _md5(archive)) != self.archive_md5:
+        if self.verify and (actual := _md5(archive)) != self.archive_md5:
             raise DamagedFileError(
-                archive, f"it has MD5 {found}, the published archive {self.archive_md5}", FETCH_AGAIN
+                archive, f"it has MD5 {actual}, the published archive {self.archive_md5}", FETCH_AGAIN
             )
         try:
             with tarfile.open(archive) as tar:

@@ -129,6 +129,6 @@ class IDXDataModule(PublishedImageDataModule):
 
 
 def _check_archive(file: Path, md5: str) -> None:
-    found = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise DamagedFileError(file, f"the archive has MD5 {found}, the published one {md5}", FETCH_AGAIN)
+    actual = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+    if actual != md5:
+        raise DamagedFileError(file, f"the archive has MD5 {actual}, the published one {md5}", FETCH_AGAIN)

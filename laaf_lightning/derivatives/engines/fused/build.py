@@ -175,8 +175,8 @@ def _is_loaded() -> bool:
 
 def _ninja_folder() -> str | None:
     """Find ninja on the path, or where its wheel put it: an environment may be used without being activated."""
-    if (found := shutil.which("ninja")) is not None:
-        return str(Path(found).parent)
+    if (program := shutil.which("ninja")) is not None:
+        return str(Path(program).parent)
     try:
         import ninja  # noqa: PLC0415  # of the extra "fused"
     except ImportError:

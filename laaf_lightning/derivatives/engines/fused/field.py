@@ -107,10 +107,10 @@ class FusedField(JetField):
             ``loss = sum(residual(u).square().mean() for u in FusedField.of_networks(networks, x, ["x", "t"], orders))``
             trains each network as if it were alone.
         """
-        given: list[Order | FusedPlan] = list(orders)
-        plans = [each for each in given if isinstance(each, FusedPlan)]
+        orders_or_plans: list[Order | FusedPlan] = list(orders)
+        plans = [each for each in orders_or_plans if isinstance(each, FusedPlan)]
         if not plans:
-            wanted = [each for each in given if not isinstance(each, FusedPlan)]
+            wanted = [each for each in orders_or_plans if not isinstance(each, FusedPlan)]
             plans = [FusedPlan.of(network, wanted) for network in networks]
         if len(plans) != len(networks) or not plans:
             raise ConfigurationError(

@@ -34,11 +34,11 @@ def jets(
     """
     derivatives = [len(own) // 2 for own in orders]
     together = [column for own in orders for column in own]
-    found = torch.ops.laaf_lightning.jets(points, parameters, codes, together, derivatives)
+    flat = torch.ops.laaf_lightning.jets(points, parameters, codes, together, derivatives)
     sets = []
     for count in derivatives:
-        sets.append(found[: count + 1])
-        found = found[count + 1 :]
+        sets.append(flat[: count + 1])
+        flat = flat[count + 1 :]
     return sets
 
 

@@ -120,14 +120,14 @@ class FusedPlan:
         Returns:
             Tensors of the weights' dtype, attached to the graph.
         """
-        found: list[Tensor] = []
+        tensors: list[Tensor] = []
         for affine, site in self.layers:
             weight: Tensor = affine.weight
             bias: Tensor | None = affine.bias
-            found += [weight] if bias is None else [weight, bias]
+            tensors += [weight] if bias is None else [weight, bias]
             if site is not None:
-                found.append(site.slope.to(weight.dtype))
-        return found
+                tensors.append(site.slope.to(weight.dtype))
+        return tensors
 
 
 def _why_not_alternating(stages: Sequence[Stage]) -> str | None:

@@ -64,8 +64,8 @@ def choose(
 
     Example:
         >>> network = nn.Sequential(nn.Linear(1, 8), nn.Mish(), nn.Linear(8, 1))
-        >>> str(choose("auto", network, {"inside": frozenset({(0,)})}, Names(("x",)), torch.rand(5, 1)))
-        'u, u_x by nested autograd, since no rule for the derivatives of Mish(): only linear layers and activations ...'
+        >>> print(choose("auto", network, {"inside": frozenset({(0,)})}, Names(("x",)), torch.rand(5, 1)))
+        u, u_x by nested autograd, since no rule for the derivatives of Mish(): only linear layers and activations ...
     """
     say = say or logging.getLogger(__name__).warning
     if engine != "auto":

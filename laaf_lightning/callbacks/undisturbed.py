@@ -9,6 +9,8 @@ import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.seed import isolate_rng
 
+from laaf_lightning.derivatives.engines.probe import as_it_was
+
 
 @contextmanager
 def undisturbed(module: LightningModule, *, training: bool | None = None, gradients: bool = False) -> Iterator[None]:
@@ -23,17 +25,5 @@ def undisturbed(module: LightningModule, *, training: bool | None = None, gradie
     Yields:
         Nothing.
     """
-    modes = {part: part.training for part in module.modules()}
-    with torch.inference_mode(mode=False):
-        buffers = {buffer: buffer.clone() for buffer in module.buffers()}
-        if training is not None:
-            module.train(training)
-        try:
-            with isolate_rng(), torch.set_grad_enabled(gradients):
-                yield
-        finally:
-            for part, mode in modes.items():
-                part.training = mode
-            with torch.no_grad():
-                for buffer, value in buffers.items():
-                    buffer.copy_(value)
+    with as_it_was(module, training=training), isolate_rng(), torch.set_grad_enabled(gradients):
+        yield

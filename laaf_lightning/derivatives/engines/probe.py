@@ -12,30 +12,33 @@ from laaf_lightning.errors import ConfigurationError
 
 
 @contextmanager
-def as_it_was(network: nn.Module, *, training: bool) -> Iterator[None]:
-    """Look at a network in a mode; put modes, buffers and random states back.
+def as_it_was(network: nn.Module, *, training: bool | None = None) -> Iterator[None]:
+    """Look at a network; put modes, buffers and torch's random states back.
+
+    Nothing is made in inference mode meanwhile.
 
     Args:
         network: any.
-        training: whether it is looked at in training mode, else in eval mode.
+        training: whether it is looked at in training mode, or in eval mode; None leaves it as it is.
 
     Yields:
         Nothing.
     """
     modes = {module: module.training for module in network.modules()}
-    buffers = {buffer: buffer.clone() for buffer in network.buffers()}
+    with torch.inference_mode(mode=False):
+        buffers = {buffer: buffer.clone() for buffer in network.buffers()}
     devices = {buffer.device for buffer in (*network.parameters(), *network.buffers()) if buffer.is_cuda}
-    network.train(training)
+    if training is not None:
+        network.train(training)
     try:
-        with torch.random.fork_rng([*devices], enabled=training), torch.inference_mode(mode=False):
+        with torch.random.fork_rng([*devices]), torch.inference_mode(mode=False):
             yield
     finally:
         for module, mode in modes.items():
             module.training = mode
         with torch.no_grad():
             for buffer, value in buffers.items():
-                if not torch.equal(buffer, value):
-                    buffer.copy_(value)
+                buffer.copy_(value)
 
 
 def outputs_at(network: nn.Module, points: Tensor) -> Tensor:
@@ -78,9 +81,7 @@ def refuse_mixing(network: nn.Module, points: Tensor) -> None:
         (gradient,) = torch.autograd.grad(first, points, allow_unused=True, materialize_grads=True)
     if not gradient[1:].nan_to_num().any():
         return
-    kinds = [
-        type(module).__name__ for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)
-    ]
+    kinds = [name for module in network.modules() if "BatchNorm" in (name := type(module).__name__)]
     culprit = f" ({kinds[0]})" if kinds else ""
     raise ConfigurationError(
         f"{type(network).__name__} mixes points: what it gives at one depends on the others{culprit}, so that "

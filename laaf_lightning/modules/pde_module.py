@@ -58,6 +58,24 @@ class PDEModule(AdaptiveModule):
         return self.solution.engine
 
     @property
+    def chunk_size(self) -> int | None:
+        """Most residual points at a time; None for all. It may be changed between steps."""
+        return self._solution.chunk_size
+
+    @chunk_size.setter
+    def chunk_size(self, size: int | None) -> None:
+        self._solution.chunk_size = size
+
+    @property
+    def cuda_graphs(self) -> bool:
+        """Whether terms and gradients are recorded on a GPU. It may be changed between steps."""
+        return self._solution.cuda_graphs
+
+    @cuda_graphs.setter
+    def cuda_graphs(self, records: bool) -> None:
+        self._solution.cuda_graphs = records
+
+    @property
     def conditions(self) -> ConditionSet:
         """The problem's conditions."""
         return self._solution.conditions
@@ -112,8 +130,7 @@ class PDEModule(AdaptiveModule):
         Returns:
             Two fields.
         """
-        known, known_at = known or self.known_factors(points), known_at or self.known_factors(at)
-        return self.solution.both_fields(points, known, at, known_at)
+        return self.solution.fields(points, at, known, known_at)
 
     def known_factors(self, points: Tensor) -> KnownFactors | None:
         """Return g and d of hard conditions with the derivatives that are needed, computed once for each point set.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.solutions.known_gradients import flattened, with_gradients
+from laaf_lightning.solutions.tensor_identity import TensorIdentity
 
 Terms = Callable[..., Sequence[Tensor]]
 Work = Callable[[], tuple[Tensor, ...]]
@@ -22,9 +22,8 @@ class CudaGraphs:
     """Calls a function that returns loss terms; records it on a GPU together with the gradients of each term.
 
     A recording serves as long as shapes, parameters and `key` are the same; the last few are kept. Inputs are copied
-    into it where they have changed, which is told by tensor identity: it relies on the same object with the same
-    version's holding the same numbers. The gradients are of first order, without a graph of their own. Copies and
-    pickles are empty.
+    into it where they have changed, told by `TensorIdentity`: it relies on what that sees. The gradients are of first
+    order, without a graph of their own. Copies and pickles are empty.
     """
 
     def __init__(self) -> None:
@@ -68,7 +67,7 @@ class _Recording:
 
     def __init__(self, terms: Terms, inputs: Sequence[Tensor], parameters: Sequence[nn.Parameter]) -> None:
         self._inputs = [value.detach().clone() for value in inputs]
-        self._copied: list[tuple[weakref.ref[Tensor], int]] = [(weakref.ref(v), v._version) for v in inputs]
+        self._copied = [TensorIdentity(value) for value in inputs]
 
         def differentiated() -> tuple[Tensor, Tensor]:
             with torch.enable_grad():
@@ -83,10 +82,10 @@ class _Recording:
         self._replay, self._results = record(differentiated, self._inputs[0].device)
 
     def __call__(self, inputs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        for index, (value, own, (last, version)) in enumerate(zip(inputs, self._inputs, self._copied, strict=True)):
-            if last() is not value or version != value._version:
+        for index, (value, own) in enumerate(zip(inputs, self._inputs, strict=True)):
+            if not self._copied[index].is_that_of(value):
                 own.copy_(value)
-                self._copied[index] = weakref.ref(value), value._version
+                self._copied[index] = TensorIdentity(value)
         self._replay()
         values, gradients = self._results
         return values, gradients.clone()  # the next replay overwrites both

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import deque
 from collections.abc import Iterable
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import KnownFactors, Order
 from laaf_lightning.problems import PDE, Ansatz
+from laaf_lightning.solutions.tensor_identity import TensorIdentity
 
 _KEPT = 4
 
@@ -17,12 +17,12 @@ _KEPT = 4
 class KnownFactorsCache:
     """Remembers g, d and their derivatives at the last few point sets.
 
-    A cache by tensor identity: it relies on a set's staying in the same tensor object, and on the version that torch
-    counts up with every change in place. Copies and pickles of the cache are empty.
+    A cache by `TensorIdentity`: it relies on a set's staying in the same tensor, and on what that sees of changes.
+    Copies and pickles of the cache are empty.
     """
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[weakref.ref[Tensor], int, KnownFactors]] = deque(maxlen=_KEPT)
+        self._kept: deque[tuple[TensorIdentity, KnownFactors]] = deque(maxlen=_KEPT)
 
     def __call__(self, problem: PDE, ansatz: Ansatz, points: Tensor, orders: Iterable[Order]) -> KnownFactors:
         """Return the known factors at some points.
@@ -36,14 +36,14 @@ class KnownFactorsCache:
         Returns:
             The tables.
         """
-        for held, version, known in self._kept:
-            if held() is points and version == points._version:
+        for identity, known in self._kept:
+            if identity.is_that_of(points):
                 return known
         known = KnownFactors.at(points, problem.coordinates, orders, offset=ansatz.offset, factor=ansatz.factor)
         # A minibatch that is gone must not push out the points on the conditions, which stay.
-        self._kept = deque((entry for entry in self._kept if entry[0]() is not None), maxlen=_KEPT)
+        self._kept = deque((entry for entry in self._kept if not entry[0].is_gone), maxlen=_KEPT)
         if not points.is_inference():  # such tensors count no versions
-            self._kept.append((weakref.ref(points), points._version, known))
+            self._kept.append((TensorIdentity(points), known))
         return known
 
     def __reduce__(self) -> tuple[type[KnownFactorsCache], tuple[()]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -13,35 +14,25 @@ from laaf_lightning.solutions.chunks import sum_in_chunks
 from laaf_lightning.solutions.compiled_calls import Compiled
 
 
-class Solved(Protocol):
-    """What terms are computed of, as `Solution` has it; nothing is looked at or chosen anew here."""
+@dataclass(frozen=True)
+class LossParts:
+    """What terms are computed of; nothing is looked at or chosen anew here.
 
-    @property
-    def conditions(self) -> ConditionSet:
-        """The conditions."""
-        ...
+    Attributes:
+        conditions: the conditions.
+        residual: maps points (N, d), and the factors of hard conditions there, to the residual (N, E).
+        field: maps points (M, d) and factors to u with the derivatives that the conditions ask for.
+        fields: gives u for the residual, and u for the conditions, from one call.
+        residual_of: maps a field and its points (N, d) to the residual (N, E).
+        parameters: lists what is trained.
+    """
 
-    def loss_residual(self, points: Tensor, known: KnownFactors | None) -> Tensor:
-        """Return the residual (N, E) at points (N, d)."""
-        ...
-
-    def loss_field(self, points: Tensor, known: KnownFactors | None) -> Field:
-        """Return u with the derivatives that the conditions ask for at points (M, d)."""
-        ...
-
-    def both_fields(
-        self, points: Tensor, known: KnownFactors | None, at: Tensor, known_at: KnownFactors | None
-    ) -> tuple[Field, Field]:
-        """Return u for the residual and u for the conditions, from one call."""
-        ...
-
-    def residual_of(self, u: Field, points: Tensor) -> Tensor:
-        """Return the residual (N, E) of a field."""
-        ...
-
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """Return what is trained."""
-        ...
+    conditions: ConditionSet
+    residual: Callable[[Tensor, KnownFactors | None], Tensor]
+    field: Callable[[Tensor, KnownFactors | None], Field]
+    fields: Callable[[Tensor, KnownFactors | None, Tensor, KnownFactors | None], tuple[Field, Field]]
+    residual_of: Callable[[Field, Tensor], Tensor]
+    parameters: Callable[[], Iterable[nn.Parameter]]
 
 
 class HowToCompute(NamedTuple):
@@ -50,18 +41,21 @@ class HowToCompute(NamedTuple):
     Attributes:
         run: calls functions, compiled or not.
         chunk_size: most residual points at a time; None for all.
-        at_once: whether one call may give the residual's field and the conditions'.
+        at_once: whether one call gives the residual's field and the conditions'.
         by_name: whether each condition has a term, else there is one for all.
+        apart: whether residual and misfit come from functions of their own, as gradients of each term alone need where
+            they are compiled.
     """
 
     run: Compiled
-    chunk_size: int | None
-    at_once: bool
-    by_name: bool
+    chunk_size: int | None = None
+    at_once: bool = False
+    by_name: bool = False
+    apart: bool = False
 
 
 def mean_squares(
-    solved: Solved,
+    parts: LossParts,
     batch: CollocationBatch,
     known: KnownFactors | None,
     known_at: KnownFactors | None,
@@ -70,7 +64,7 @@ def mean_squares(
     """Return the mean of |F|² over the residual points, and of |u − û|² over all points of the conditions.
 
     Args:
-        solved: gives residual, fields and conditions.
+        parts: give residual, fields and conditions.
         batch: residual points, condition points and values.
         known: the factors of hard conditions at the residual points.
         known_at: likewise at the condition points.
@@ -81,45 +75,17 @@ def mean_squares(
         misfit without conditions.
     """
     points, at, values, counts = batch
-    run = how.run
-    whole = how.chunk_size is None or how.chunk_size >= len(points)
     if len(values) == 0:
-        return (_mean_residual(solved, points, known, how),)
+        return (_mean_residual(parts, points, known, how),)
+    whole = how.chunk_size is None or how.chunk_size >= len(points)
     # Nested autograd makes leaves of points, which compiled code can do for one set only.
-    if whole and not (run.enabled and run.differentiates):
-        both: tuple[Tensor, ...] = run(
-            _both, solved, points, known, at, known_at, values, counts, how.at_once, how.by_name
+    if whole and not how.apart and not (how.run.enabled and how.run.differentiates):
+        both: tuple[Tensor, ...] = how.run(
+            _both, parts, points, known, at, known_at, values, counts, how.at_once, how.by_name
         )
         return both
-    return (
-        _mean_residual(solved, points, known, how),
-        *run(_misfit, solved, at, known_at, values, counts, how.by_name),
-    )
-
-
-def terms_apart(
-    solved: Solved,
-    batch: CollocationBatch,
-    known: KnownFactors | None,
-    known_at: KnownFactors | None,
-    how: HowToCompute,
-) -> tuple[Tensor, ...]:
-    """Return the same from two functions, since compiled ones cannot give gradients of one term without both.
-
-    Args:
-        solved: as for `mean_squares`.
-        batch: likewise.
-        known: likewise.
-        known_at: likewise.
-        how: likewise.
-
-    Returns:
-        As `mean_squares`.
-    """
-    points, at, values, counts = batch
-    residual = _mean_residual(solved, points, known, how)
-    misfit = how.run(_misfit, solved, at, known_at, values, counts, how.by_name) if len(values) else ()
-    return (residual, *misfit)
+    residual = _mean_residual(parts, points, known, how)
+    return (residual, *how.run(_misfit, parts, at, known_at, values, counts, how.by_name))
 
 
 def sum_of_squares(residual: Tensor) -> Tensor:
@@ -152,32 +118,37 @@ def misfit_of(
     squares = (conditions.values(u, counts) - values).square()
     if not by_name or not counts:
         return (squares.sum() / len(values),)
-    return tuple(part.sum() / len(values) for part in squares.split([*counts.values()]))
+    return tuple(own.sum() / len(values) for own in squares.split([*counts.values()]))
 
 
-def _mean_residual(solved: Solved, points: Tensor, known: KnownFactors | None, how: HowToCompute) -> Tensor:
+def _mean_residual(parts: LossParts, points: Tensor, known: KnownFactors | None, how: HowToCompute) -> Tensor:
     def total(points: Tensor, known: KnownFactors | None) -> Tensor:
-        value: Tensor = how.run(_residual, solved, points, known)
+        value: Tensor = how.run(_residual, parts, points, known)
         return value
 
-    return sum_in_chunks(total, points, known, how.chunk_size, solved.parameters()) / len(points)
+    return sum_in_chunks(total, points, known, how.chunk_size, parts.parameters()) / len(points)
 
 
 # Of module level, as `Compiled` needs them.
 
 
-def _residual(solved: Solved, points: Tensor, known: KnownFactors | None) -> Tensor:
-    return sum_of_squares(solved.loss_residual(points, known))
+def _residual(parts: LossParts, points: Tensor, known: KnownFactors | None) -> Tensor:
+    return sum_of_squares(parts.residual(points, known))
 
 
 def _misfit(
-    solved: Solved, at: Tensor, known_at: KnownFactors | None, values: Tensor, counts: Mapping[str, int], by_name: bool
+    parts: LossParts,
+    at: Tensor,
+    known_at: KnownFactors | None,
+    values: Tensor,
+    counts: Mapping[str, int],
+    by_name: bool,
 ) -> tuple[Tensor, ...]:
-    return misfit_of(solved.conditions, solved.loss_field(at, known_at), values, counts, by_name=by_name)
+    return misfit_of(parts.conditions, parts.field(at, known_at), values, counts, by_name=by_name)
 
 
 def _both(
-    solved: Solved,
+    parts: LossParts,
     points: Tensor,
     known: KnownFactors | None,
     at: Tensor,
@@ -188,7 +159,7 @@ def _both(
     by_name: bool,
 ) -> tuple[Tensor, ...]:
     if not at_once:
-        return _residual(solved, points, known) / len(points), *_misfit(solved, at, known_at, values, counts, by_name)
-    u, u_at = solved.both_fields(points, known, at, known_at)
-    residual = sum_of_squares(solved.residual_of(u, points)) / len(points)
-    return residual, *misfit_of(solved.conditions, u_at, values, counts, by_name=by_name)
+        return _residual(parts, points, known) / len(points), *_misfit(parts, at, known_at, values, counts, by_name)
+    u, u_at = parts.fields(points, known, at, known_at)
+    residual = sum_of_squares(parts.residual_of(u, points)) / len(points)
+    return residual, *misfit_of(parts.conditions, u_at, values, counts, by_name=by_name)

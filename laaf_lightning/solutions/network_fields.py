@@ -44,6 +44,7 @@ class NetworkFields:
         check_engine(engine)
         self.problem, self.network = problem, network
         self.coefficients = first_guesses(problem) if coefficients is None else coefficients
+        self._coefficient_names = tuple(problem.coefficients())
         self.conditions = ConditionSet(problem)
         self._engine_asked_for, self._say = engine, say
         self._orders = {INSIDE: residual_orders(problem), AT_CONDITIONS: self.conditions.orders}
@@ -105,6 +106,23 @@ class NetworkFields:
         _ = self.engine
         return self._field(points, known or self.known_factors(points), AT_CONDITIONS if at_conditions else INSIDE)
 
+    def fields(
+        self, points: Tensor, at: Tensor, known: KnownFactors | None = None, known_at: KnownFactors | None = None
+    ) -> tuple[Field, Field]:
+        """Return u for the residual and u for the conditions, which the kernel computes in one call.
+
+        Args:
+            points: residual points, shape (N, d).
+            at: condition points, shape (M, d).
+            known: the factors of hard conditions at the points; None computes them.
+            known_at: likewise at the condition points.
+
+        Returns:
+            Two fields.
+        """
+        _ = self.engine
+        return self._fields(points, known or self.known_factors(points), at, known_at or self.known_factors(at))
+
     def known_factors(self, points: Tensor) -> KnownFactors | None:
         """Return g and d of hard conditions with the derivatives that are needed, computed once for each point set.
 
@@ -130,27 +148,18 @@ class NetworkFields:
             Shape (N, E) for E equations, attached to u's graph.
         """
         # Not **self.coefficients, which torch.compile cannot trace before torch 2.7.
-        coefficients = {name: self.coefficients[name] for name in self.problem.coefficients()}
+        coefficients = {name: self.coefficients[name] for name in self._coefficient_names}
         return self.problem.residual(self.problem.columns(points), u, **coefficients)
 
-    def both_fields(
+    def _fields(
         self, points: Tensor, known: KnownFactors | None, at: Tensor, known_at: KnownFactors | None
     ) -> tuple[Field, Field]:
-        """Return u for the residual and u for the conditions from one call; the engine is not looked at again.
-
-        Args:
-            points: residual points, shape (N, d).
-            known: the factors of hard conditions there.
-            at: condition points, shape (M, d).
-            known_at: likewise.
-
-        Returns:
-            Two fields.
-        """
+        """Return the fields of residual and conditions by the engine as it is."""
         fields = self._engine.fields(self.network, {INSIDE: points, AT_CONDITIONS: at})
         return _constrained(fields[INSIDE], known), _constrained(fields[AT_CONDITIONS], known_at)
 
     def _field(self, points: Tensor, known: KnownFactors | None, which: str) -> Field:
+        """Return the field of one set of points by the engine as it is."""
         return _constrained(self._engine.fields(self.network, {which: points})[which], known)
 
 

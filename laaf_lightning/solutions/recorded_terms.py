@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from laaf_lightning.derivatives import KnownFactors
 from laaf_lightning.problems import CollocationBatch
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
-from laaf_lightning.solutions.loss_terms import HowToCompute, Solved, terms_apart
+from laaf_lightning.solutions.loss_terms import HowToCompute, LossParts, mean_squares
 
 Factors = tuple[KnownFactors | None, KnownFactors | None]
 
 
 def recorded_terms(
-    solved: Solved,
+    parts: LossParts,
     network: nn.Module,
     graphs: CudaGraphs,
     batch: CollocationBatch,
@@ -23,7 +23,7 @@ def recorded_terms(
     """Replay the terms and their gradients, recorded at the first call and where something that they read has moved.
 
     Args:
-        solved: gives residual, fields and conditions.
+        parts: give residual, fields and conditions.
         network: whose mode and buffers a recording depends on.
         graphs: holds the recordings.
         batch: residual points, condition points and values.
@@ -34,17 +34,17 @@ def recorded_terms(
         As `mean_squares`.
     """
     points, at, values, counts = batch
-    known, known_at = factors
+    (known, known_at), apart = factors, how._replace(apart=True)
 
     def terms(points: Tensor, at: Tensor, values: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
         inside = None if known is None else known.of_tables(tables[: len(known.tables)])
         outside = None if known_at is None else known_at.of_tables(tables[-len(known_at.tables) :])
-        return terms_apart(solved, CollocationBatch(points, at, values, counts), inside, outside, how)
+        return mean_squares(parts, CollocationBatch(points, at, values, counts), inside, outside, apart)
 
     tables = [table for each in factors if each is not None for table in each.tables]
     trained: list[nn.Parameter] = []
     read: list[Tensor] = [*network.buffers()]
-    for parameter in solved.parameters():
+    for parameter in parts.parameters():
         (trained if parameter.requires_grad else read).append(parameter)
     key = network.training, how.by_name, *counts.items(), *(tensor.data_ptr() for tensor in read)
     return graphs(terms, [points, at, values, *tables], trained, key)

@@ -15,7 +15,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems import PDE, CollocationBatch
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
-from laaf_lightning.solutions.loss_terms import HowToCompute, mean_squares
+from laaf_lightning.solutions.loss_terms import HowToCompute, LossParts, mean_squares
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
 from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
 from laaf_lightning.solutions.recorded_terms import recorded_terms
@@ -97,6 +97,9 @@ class Solution(NetworkFields):
         self._compile, self._allow_piecewise = compile, allow_piecewise
         self.own_residual, self.own_field = residual, field
         super().__init__(problem, network, engine, coefficients, say)
+        self._parts = LossParts(
+            self.conditions, self._loss_residual, self._loss_field, self._fields, self.residual_of, self.parameters
+        )
 
     def choose_engine(self, *, builds: bool = False) -> None:
         """Choose how derivatives are computed, from what the network is now.
@@ -158,31 +161,15 @@ class Solution(NetworkFields):
         residual, *misfit = self._terms(batch, by_name=False)
         return residual, misfit[0] if misfit else batch.residual_points.new_zeros(())
 
-    def loss_residual(self, points: Tensor, known: KnownFactors | None) -> Tensor:
-        """Return the residual that enters the loss; the engine is not looked at again.
-
-        Args:
-            points: shape (N, d).
-            known: the factors of hard conditions there.
-
-        Returns:
-            Shape (N, E).
-        """
+    def _loss_residual(self, points: Tensor, known: KnownFactors | None) -> Tensor:
+        """Return the residual that enters the loss, by the engine as it is."""
         if self.own_residual is not None:
             return self.own_residual(points, known)
         u = self._field(points, known, INSIDE) if self.own_field is None else self.own_field(points, known)
         return self.residual_of(u, points)
 
-    def loss_field(self, points: Tensor, known: KnownFactors | None) -> Field:
-        """Return the field that conditions are applied to in the loss; the engine is not looked at again.
-
-        Args:
-            points: of the conditions, shape (M, d).
-            known: the factors of hard conditions there.
-
-        Returns:
-            The field.
-        """
+    def _loss_field(self, points: Tensor, known: KnownFactors | None) -> Field:
+        """Return the field that conditions are applied to in the loss, by the engine as it is."""
         if self.own_field is not None:
             return self.own_field(points, known, at_conditions=True)
         return self._field(points, known, AT_CONDITIONS)
@@ -193,8 +180,8 @@ class Solution(NetworkFields):
         at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None
         factors = self.known_factors(batch.residual_points), at_conditions
         if self.cuda_graphs and batch.residual_points.is_cuda and torch.is_grad_enabled() and self._trains:
-            return recorded_terms(self, self.network, self._graphs, batch, factors, how)
-        return mean_squares(self, batch, *factors, how)
+            return recorded_terms(self._parts, self.network, self._graphs, batch, factors, how)
+        return mean_squares(self._parts, batch, *factors, how)
 
     @property
     def _trains(self) -> bool:

@@ -117,3 +117,15 @@ def test_a_hook_that_is_taken_away_brings_taylor_mode_back() -> None:
     assert "Linear has a hook, which would not run" in str(model.differentiator)
     handle.remove()
     assert model.differentiator.name == "taylor"
+
+
+@pytest.mark.parametrize("replace", REPLACEMENTS)
+def test_fields_of_residual_and_conditions_are_those_of_the_network_as_it_is(replace: Callable[[Plain], None]) -> None:
+    torch.manual_seed(0)
+    model = Plain(Burgers(0.1))
+    batch = points_of(model.problem)
+    replace(model)
+    model.double()
+    u, u_at = model.fields(batch.residual_points, batch.condition_points)
+    assert_same(model.residual_of(u, batch.residual_points), oracle_residual(model, batch.residual_points))
+    assert_same(u_at.value, model(batch.condition_points))

@@ -38,3 +38,10 @@ def test_a_residual_that_is_set_on_the_module_takes_part_in_the_loss() -> None:
     assert_same(model.loss_terms(batch)["residual"], 9 * expected)
     del model.residual
     assert_same(model.loss_terms(batch)["residual"], expected)
+
+
+def test_chunks_and_recordings_can_be_set_between_steps() -> None:
+    model = PINN(Burgers(), width=4, depth=1, chunk_size=7)
+    assert (model.chunk_size, model.cuda_graphs) == (7, False)
+    model.chunk_size, model.cuda_graphs = None, True
+    assert (model.solution.chunk_size, model.solution.cuda_graphs) == (None, True)

@@ -50,12 +50,12 @@ def computed(
     model: PINN, batch: CollocationBatch, graphs: CudaGraphs | None = None, chunk_size: int | None = None
 ) -> tuple[Tensor, ...]:
     """Return the terms, recorded or not."""
-    solution, how = model.solution, HowToCompute(Compiled(), chunk_size, at_once=False, by_name=False)
+    solution, how = model.solution, HowToCompute(Compiled(), chunk_size)
     at_conditions = solution.known_factors(batch.condition_points) if len(batch.condition_values) else None
     factors = solution.known_factors(batch.residual_points), at_conditions
     if graphs is None:
-        return mean_squares(solution, batch, *factors, how)
-    return recorded_terms(solution, solution.network, graphs, batch, factors, how)
+        return mean_squares(solution._parts, batch, *factors, how)
+    return recorded_terms(solution._parts, solution.network, graphs, batch, factors, how)
 
 
 def terms(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.derivatives.engines.engine import Engine, Names, Orders, Say
+from laaf_lightning.derivatives.engines.probe import refuse_mixing
 from laaf_lightning.derivatives.field import Field
 from laaf_lightning.derivatives.module_state import NetworkState
 from laaf_lightning.derivatives.orders import Order
@@ -123,3 +124,12 @@ class Autograd(Engine):
             A field for each set.
         """
         return {name: AutogradField(network, points, *self.names) for name, points in sets.items()}
+
+    def try_out(self, network: nn.Module, points: Tensor) -> None:
+        """Refuse a network that mixes points, which no engine can differentiate at each; u is the network's own.
+
+        Args:
+            network: N.
+            points: a few of the domain, shape (N, d).
+        """
+        refuse_mixing(network, points)

@@ -6,19 +6,16 @@ import logging
 from dataclasses import replace
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor, nn
 
 from laaf_lightning.derivatives.engines.autograd import Autograd
 from laaf_lightning.derivatives.engines.engine import Engine, Names, NotBuilt, Orders, Say, Unsuitable
 from laaf_lightning.derivatives.engines.fused import Fused, KernelUnavailableError
-from laaf_lightning.derivatives.engines.probe import as_it_was, refuse_mixing
 from laaf_lightning.derivatives.engines.taylor import Taylor
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 EngineName = Literal["auto", "autograd", "taylor", "fused"]
 ENGINES: tuple[type[Engine], ...] = (Fused, Taylor, Autograd)  # the better one first
-_AGREEMENT = 1e-3
 
 
 def check_engine(engine: str) -> None:
@@ -63,6 +60,7 @@ def choose(
         KernelUnavailableError: if the kernel is asked for and cannot be built.
 
     Example:
+        >>> import torch
         >>> network = nn.Sequential(nn.Linear(1, 8), nn.Mish(), nn.Linear(8, 1))
         >>> print(choose("auto", network, {"inside": frozenset({(0,)})}, Names(("x",)), torch.rand(5, 1)))
         u, u_x by nested autograd, since no rule for the derivatives of Mish(): only linear layers and activations ...
@@ -71,7 +69,7 @@ def choose(
     if engine != "auto":
         (kind,) = (kind for kind in ENGINES if kind.name == engine)
         try:
-            return _agreeing(kind.of(network, orders, names, build=say), network, points)
+            return _tried(kind, network, orders, names, points, say)
         except Unsuitable as error:
             instead = choose("auto", network, orders, names, points).title
             if isinstance(error, KernelUnavailableError):
@@ -93,22 +91,17 @@ def _found_or_refused(
     kind: type[Engine], network: nn.Module, orders: Orders, names: Names, points: Tensor, build: Say | None
 ) -> Engine | Unsuitable:
     try:
-        return _agreeing(kind.of(network, orders, names, build=build), network, points)
+        return _tried(kind, network, orders, names, points, build)
     except Unsuitable as error:
         return error
 
 
-def _agreeing(engine: Engine, network: nn.Module, points: Tensor) -> Engine:
-    """Compare u with the network's own: a forward of its own may do more than its layers."""
-    name = next(iter(engine.orders))
-    if isinstance(engine, Autograd):
-        refuse_mixing(network, points)
-        return engine
-    with as_it_was(network, training=False), torch.no_grad():
-        u, expected = engine.fields(network, {name: points})[name].value, network(points)
-    if u.shape == expected.shape and torch.allclose(u, expected, rtol=_AGREEMENT, atol=_AGREEMENT):
-        return engine
-    raise Unsuitable(f"the forward of {type(network).__name__} does more than its layers one after the other")
+def _tried(
+    kind: type[Engine], network: nn.Module, orders: Orders, names: Names, points: Tensor, build: Say | None
+) -> Engine:
+    engine = kind.of(network, orders, names, build=build)
+    engine.try_out(network, points)
+    return engine
 
 
 def _explained(chosen: Engine, better: type[Engine], error: Unsuitable) -> Engine:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
+from laaf_lightning.derivatives.engines.probe import as_it_was
 from laaf_lightning.derivatives.field import Field
 from laaf_lightning.derivatives.module_state import NetworkState
 from laaf_lightning.derivatives.orders import Order
@@ -16,6 +18,7 @@ from laaf_lightning.errors import ConfigurationError
 
 Orders: TypeAlias = Mapping[str, frozenset[Order]]
 Say: TypeAlias = Callable[[str], object]
+_AGREEMENT = 1e-3
 
 
 class Names(NamedTuple):
@@ -115,6 +118,22 @@ class Engine(ABC):
         Returns:
             A field for each set, attached to the graph of the network's parameters.
         """
+
+    def try_out(self, network: nn.Module, points: Tensor) -> None:
+        """Compare u with what the network itself gives: a forward of its own may do more than its layers.
+
+        Args:
+            network: the one that this was found for.
+            points: a few of the domain, shape (N, d).
+
+        Raises:
+            Unsuitable: if they differ.
+        """
+        first = next(iter(self.orders))
+        with as_it_was(network, training=False), torch.no_grad():
+            u, expected = self.fields(network, {first: points})[first].value, network(points)
+        if u.shape != expected.shape or not torch.allclose(u, expected, rtol=_AGREEMENT, atol=_AGREEMENT):
+            raise Unsuitable(f"the forward of {type(network).__name__} does more than its layers one after the other")
 
     @property
     def gains_at_once(self) -> bool:

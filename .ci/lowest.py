@@ -12,7 +12,10 @@ def main(path: str) -> None:
     config = configparser.ConfigParser()
     config.read(path, encoding="utf-8")
     for line in config["options"]["install_requires"].split():
-        name, version = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", line).groups()  # type: ignore[union-attr]
+        requirement = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", line)
+        if requirement is None:
+            sys.exit(f"{path}: {line!r} is not of the form name>=version")
+        name, version = requirement.groups()
         print(f"{name}=={version}{'.0' * (2 - version.count('.'))}")
 
 

@@ -57,7 +57,7 @@ class EpochTrainLoss(Callback):
                 f"EpochTrainLoss needs a method loss(batch) of {type(pl_module).__name__}: give it one, or switch the "
                 "callback off (--epoch_train_loss.enabled false)"
             )
-        _refuse_what_ends(trainer)
+        _refuse_data_of_one_pass(trainer)
         if trainer.global_step == 0:
             self._measure(trainer, pl_module, epoch=0)
 
@@ -94,7 +94,7 @@ def _ends_an_epoch(trainer: Trainer) -> bool:
     return trainer.max_steps >= trainer.num_training_batches / trainer.accumulate_grad_batches
 
 
-def _refuse_what_ends(trainer: Trainer) -> None:
+def _refuse_data_of_one_pass(trainer: Trainer) -> None:
     """Refuse data that a measurement would take away from training."""
     for loader in training_loaders(trainer).flattened:
         source = getattr(loader, "dataset", loader)

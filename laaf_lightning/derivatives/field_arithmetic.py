@@ -13,7 +13,7 @@ class FieldArithmetic:
     """Base of `Field`: stands for the tensor `value` in expressions, whose results are tensors.
 
     Comparisons are elementwise, as those of tensors are. Methods of tensors are the value's, but for those that change
-    it in place.
+    it in place. Its length is N; to go through it is to go through the unknowns.
 
     Attributes:
         value: shape (N, C).

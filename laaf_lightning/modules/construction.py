@@ -50,8 +50,8 @@ class BuiltAfterConstruction(ABCMeta):
             if error.obj is not module:
                 raise
             raise AttributeError(
-                f"{error}, if only yet: in the constructor of {cls.__name__}, set what build_network reads before "
-                "super().__init__(), and call self.build_parts() before network or metrics are used"
+                f"{error}; if it is set or built later: in the constructor of {cls.__name__}, set what build_network "
+                "reads before super().__init__(), and call self.build_parts() before network or metrics are used"
             ) from error
         del vars(module)[_ARGUMENTS]
         module.build_parts()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, overload
+from numbers import Real
+from typing import TYPE_CHECKING, SupportsFloat, overload
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ class LossWeight:
     replay.
 
     Raises:
-        ConfigurationError: where a number is assigned that is negative or not finite.
+        ConfigurationError: where something else is assigned, or a number that is negative or not finite.
 
     Example:
         >>> class Weighted(nn.Module):
@@ -44,11 +45,18 @@ class LossWeight:
     def __get__(self, module: nn.Module | None, owner: type[nn.Module]) -> Self | Tensor:
         return self if module is None else module.get_buffer(self._buffer)
 
-    def __set__(self, module: nn.Module, weight: float | Tensor) -> None:
-        if not isinstance(weight, Tensor) and not (math.isfinite(weight) and weight >= 0):
-            raise ConfigurationError(f"{self._name}={weight} must be finite and >= 0")
+    def __set__(self, module: nn.Module, weight: SupportsFloat) -> None:
+        if not _is_weight(weight):
+            raise ConfigurationError(f"{self._name}={weight} must be finite and >= 0, a number or a 0-dim tensor")
         if self._buffer not in dict(module.named_buffers(recurse=False)):
             module.register_buffer(self._buffer, torch.zeros((), dtype=torch.float64), persistent=False)
         buffer = module.get_buffer(self._buffer)
         with torch.no_grad():
-            buffer.copy_(weight) if isinstance(weight, Tensor) else buffer.fill_(weight)
+            buffer.copy_(weight) if isinstance(weight, Tensor) else buffer.fill_(float(weight))
+
+
+def _is_weight(weight: object) -> bool:
+    """Tell a number that can be a weight; that of a tensor is not waited for."""
+    if isinstance(weight, Tensor):
+        return weight.ndim == 0
+    return isinstance(weight, Real) and math.isfinite(weight) and float(weight) >= 0

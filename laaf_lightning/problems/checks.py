@@ -27,11 +27,12 @@ def check_problem(problem: PDE) -> None:
         problem: the equation with its conditions.
 
     Raises:
-        ConfigurationError: for a coordinate without a domain, an empty or infinite domain, coefficients other than
-            those that the residual takes, conditions of the same name, a condition on an unknown coordinate, outside
-            the domain or about an unknown that does not exist, and data that are not finite, outside the domain or of
-            the wrong shape.
+        ConfigurationError: for what is no PDE, a coordinate without a domain, an empty or infinite domain, coefficients
+            other than those that the residual takes, conditions of the same name or of the equation's own, a condition
+            on an unknown coordinate, outside the domain or about an unknown that does not exist, and data that are not
+            finite, outside the domain or of the wrong shape.
     """
+    _refuse_other(problem)
     kind = type(problem).__name__
     for name in problem.coordinates:
         if name not in problem.domain:
@@ -109,6 +110,12 @@ def check_points(problem: PDE, points: Tensor, what: str = "the data") -> None:
                 f"{what} has {int((~inside).sum())} points outside the domain, the first in row {row}: "
                 f"{name}={float(points[row, column]):g} is not in [{lower}, {upper}]"
             )
+
+
+def _refuse_other(problem: object) -> None:
+    if not isinstance(problem, PDE):
+        hint = f"an instance, {problem.__name__}()" if isinstance(problem, type) else "a PDE, such as Burgers()"
+        raise ConfigurationError(f"problem={problem!r} is no problem: give {hint}")
 
 
 def _check_coefficients(problem: PDE) -> None:

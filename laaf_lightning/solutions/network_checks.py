@@ -16,6 +16,20 @@ from laaf_lightning.problems import PDE
 _POINTS = 5
 
 
+def check_network(network: object) -> None:
+    """Refuse what is no network.
+
+    Args:
+        network: what was given for one.
+
+    Raises:
+        ConfigurationError: for anything but an instance of ``torch.nn.Module``.
+    """
+    if not isinstance(network, nn.Module):
+        hint = ": give an instance" if isinstance(network, type) else ": give a torch.nn.Module"
+        raise ConfigurationError(f"network={network!r} is no network{hint}, from points to the unknowns")
+
+
 def refuse_vanishing_derivatives(network: nn.Module, orders: Collection[Order]) -> None:
     """Refuse activations whose derivatives are zero almost everywhere at an order that the equation needs.
 
@@ -50,10 +64,17 @@ def points_to_try(network: nn.Module, problem: PDE) -> Tensor:
         Points on a diagonal, shape (5, d), in the network's dtype, on its device.
 
     Raises:
-        ConfigurationError: for outputs of another shape.
+        ConfigurationError: for a network that fails there, or outputs of another shape.
     """
     points = problem.geometry.diagonal(_POINTS, margin=0.1).to(next(network.parameters(), torch.zeros(())))
-    outputs, expected = outputs_at(network, points), (_POINTS, len(problem.unknowns))
+    try:
+        outputs = outputs_at(network, points)
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"{type(network).__name__} fails at points of shape {tuple(points.shape)}, the coordinates "
+            f"{', '.join(problem.coordinates)} of {type(problem).__name__}: {error}"
+        ) from error
+    expected = (_POINTS, len(problem.unknowns))
     if outputs.shape != expected:
         raise ConfigurationError(
             f"{type(network).__name__} gives outputs of shape {tuple(outputs.shape)} at {_POINTS} points: "

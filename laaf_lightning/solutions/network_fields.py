@@ -12,7 +12,7 @@ from laaf_lightning.derivatives.engines import Engine, EngineName, Names, check_
 from laaf_lightning.derivatives.engines.engine import Say
 from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
 from laaf_lightning.solutions.known_factors_cache import KnownFactorsCache
-from laaf_lightning.solutions.network_checks import points_to_try
+from laaf_lightning.solutions.network_checks import check_network, points_to_try
 
 INSIDE, AT_CONDITIONS = "residual", "conditions"
 
@@ -41,6 +41,7 @@ class NetworkFields:
         say: Say | None = None,
     ) -> None:
         check_problem(problem)
+        check_network(network)
         check_engine(engine)
         self.problem, self.network = problem, network
         self.coefficients = first_guesses(problem) if coefficients is None else coefficients

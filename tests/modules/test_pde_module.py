@@ -10,7 +10,7 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import Burgers
-from tests.modules.equations import assert_same, pinn_of, points_of
+from tests.solutions.equations import assert_same, pinn_of, points_of
 
 
 def test_a_forward_of_ones_own_is_refused_since_the_residual_would_not_see_it() -> None:

@@ -17,8 +17,8 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import PlaneData, SpaceTimeData
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, Burgers, Dirichlet
-from tests.modules.equations import EQUATIONS, RESIDUAL_POINTS, assert_same, pinn_of, points_of
 from tests.modules.small import PolynomialPINN, Reaction, burgers_data, small_pinn
+from tests.solutions.equations import EQUATIONS, RESIDUAL_POINTS, assert_same, pinn_of, points_of
 from tests.trainers import quiet_trainer
 
 NU = 0.25

@@ -10,7 +10,7 @@ from torch import Tensor
 from laaf_lightning.data import CollocationBatch
 from laaf_lightning.derivatives import AutogradField, Field
 from laaf_lightning.problems import PDE, Ansatz, Condition, Heat, InverseBurgers, PointData
-from tests.modules.equations import EQUATIONS, Coupled, Fixed, pinn_of, points_of
+from tests.solutions.equations import EQUATIONS, Coupled, Fixed, pinn_of, points_of
 
 
 def brute_force(problem: PDE, batch: CollocationBatch, weights: tuple[float, float]) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from laaf_lightning.derivatives import KnownFactors
 from laaf_lightning.solutions.chunks import sum_in_chunks
-from tests.modules.equations import (
+from tests.solutions.equations import (
     EQUATIONS,
     RESIDUAL_POINTS,
     assert_same,

@@ -14,8 +14,8 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import Burgers
 from laaf_lightning.solutions.compiled_calls import Compiled, can_trace_grad
-from tests.modules.equations import EQUATIONS, assert_same, loss_and_gradients, pinn_of, points_of
 from tests.modules.small import burgers_data, small_pinn
+from tests.solutions.equations import EQUATIONS, assert_same, loss_and_gradients, pinn_of, points_of
 from tests.trainers import quiet_trainer
 
 # torch 2.14's inductor calls a function of its own by a deprecated name.

@@ -16,7 +16,7 @@ from laaf_lightning.data import CollocationDataModule
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import Ansatz, Burgers, Helmholtz
 from laaf_lightning.solutions.known_factors_cache import KnownFactorsCache
-from tests.modules.equations import Fixed, assert_same, loss_and_gradients, pinn_of, points_of
+from tests.solutions.equations import Fixed, assert_same, loss_and_gradients, pinn_of, points_of
 from tests.trainers import quiet_trainer
 
 HARD = (Burgers(0.1, hard_conditions=True), Helmholtz(hard_conditions=True))

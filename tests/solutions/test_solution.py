@@ -16,7 +16,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.models import MLP
 from laaf_lightning.problems import PDE, Burgers, CollocationBatch, Heat
 from laaf_lightning.solutions import Solution
-from tests.modules.equations import EQUATIONS, assert_same, loss_and_gradients, pinn_of, points_of
+from tests.solutions.equations import EQUATIONS, assert_same, loss_and_gradients, pinn_of, points_of
 
 
 def solution_of(problem: PDE, **settings: Any) -> Solution:
@@ -196,3 +196,23 @@ def test_lightning_is_not_needed() -> None:
 def test_bad_settings_are_refused(settings: Mapping[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         solution_of(Burgers(), **settings)
+
+
+@pytest.mark.parametrize(
+    ("problem", "network", "sentence"),
+    [
+        ("burgers", MLP(2, 1), r"problem='burgers' is no problem: give a PDE, such as Burgers\(\)"),
+        (Burgers, MLP(2, 1), r"is no problem: give an instance, Burgers\(\)"),
+        (Burgers(), MLP, r"network=<class .*MLP'> is no network: give an instance, from points to the unknowns"),
+        (Burgers(), torch.tanh, r"is no network: give a torch.nn.Module"),
+        (
+            Burgers(),
+            MLP(3, 1),
+            r"MLP fails at points of shape \(5, 2\), the coordinates x, t of Burgers: mat1",
+        ),
+        (Burgers(), MLP(2, 2), r"MLP gives outputs of shape \(5, 2\) at 5 points: Burgers needs \(5, 1\)"),
+    ],
+)
+def test_plain_mistakes_get_a_sentence_that_says_what_to_give(problem: Any, network: Any, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        Solution(problem, network)

@@ -13,7 +13,7 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, Burgers, Dirichlet
-from tests.modules.equations import (
+from tests.solutions.equations import (
     RESIDUAL_POINTS,
     assert_same,
     oracle_residual,

@@ -17,7 +17,8 @@ from laaf_lightning.derivatives.engines.fused import engine as engines
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import Burgers
-from tests.modules.equations import (
+from tests.modules.small import burgers_data, small_pinn
+from tests.solutions.equations import (
     EQUATIONS,
     Dispersive,
     Plain,
@@ -26,7 +27,6 @@ from tests.modules.equations import (
     pinn_of,
     points_of,
 )
-from tests.modules.small import burgers_data, small_pinn
 from tests.trainers import quiet_trainer
 
 pytestmark = pytest.mark.usefixtures("kernel")

@@ -17,7 +17,7 @@ from laaf_lightning.data import CollocationDataModule
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import InverseBurgers
-from tests.modules.equations import pinn_of, points_of
+from tests.solutions.equations import pinn_of, points_of
 from tests.trainers import quiet_trainer
 
 PROBLEM = InverseBurgers(0.1, first_guess=0.4, num_measurements=20)

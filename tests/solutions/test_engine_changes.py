@@ -13,7 +13,7 @@ import laaf_lightning as laaf
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import Burgers
-from tests.modules.equations import (
+from tests.solutions.equations import (
     EQUATIONS,
     Plain,
     assert_same,

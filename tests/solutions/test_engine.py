@@ -12,7 +12,7 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import Burgers, Condition, Heat, Periodic
-from tests.modules.equations import (
+from tests.solutions.equations import (
     EQUATIONS,
     RESIDUAL_POINTS,
     Dispersive,

@@ -61,12 +61,6 @@ def kernel(kernel_cache: Path) -> None:
         load_kernel()
 
 
-@pytest.fixture(autouse=True)
-def engines_do_not_depend_on_earlier_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``engine="auto"`` takes the kernel where some test, or the user, has built it."""
-    monkeypatch.setattr("laaf_lightning.derivatives.engines.fused.engine.is_built", lambda: False)
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what takes minutes unless it is asked for: ``pytest -m soak``."""
     if "soak" in config.option.markexpr:

@@ -45,8 +45,8 @@ class PINN(PDEModule):
         weight_data: W_u ≥ 0.
         engine: how derivatives are computed: ``"fused"`` (one native function for an MLP, on the CPU, built once),
             ``"taylor"`` (one forward pass), ``"autograd"`` (nested reverse mode, any network), or ``"auto"`` for the
-            first of them that serves; it takes the kernel where it is built already or the run is longer than 5000
-            steps.
+            first of them that serves; it takes the kernel, and builds it if need be, where a compiler is there and the
+            run is longer than 5000 steps, whether or not an earlier run has built it.
         compile: whether the residual and the misfit run through ``torch.compile``.
         cuda_graphs: whether, on a GPU, the loss's terms and their gradients are recorded once as a CUDA graph and then
             replayed: a step of a small network is otherwise spent on launching kernels. The residual must be the same

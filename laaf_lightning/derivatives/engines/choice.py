@@ -49,7 +49,8 @@ def choose(
         orders: the derivatives that will be asked for at each set of points, by the set's name.
         names: of the coordinates and unknowns.
         points: a few of the domain, (N, d), at which the engine must give what the network gives.
-        builds: whether ``"auto"`` may build something, or only take what is there.
+        builds: whether ``"auto"`` may take what must be built once, where this machine has the tools for it. What
+            lies in a cache makes no difference: a run would give other numbers because an earlier one was there.
         say: what tells the user that something is built; None for a logger.
 
     Returns:
@@ -79,7 +80,8 @@ def choose(
             ) from error
     refused: tuple[type[Engine], Unsuitable] | None = None
     for kind in ENGINES:
-        engine_or_reason = _found_or_refused(kind, network, orders, names, points, say if builds else None)
+        build = say if builds and kind.obstacle() is None else None
+        engine_or_reason = _found_or_refused(kind, network, orders, names, points, build)
         if isinstance(engine_or_reason, Engine):
             return engine_or_reason if refused is None else _explained(engine_or_reason, *refused)
         refused = kind, engine_or_reason

@@ -135,6 +135,15 @@ class Engine(ABC):
         if u.shape != expected.shape or not torch.allclose(u, expected, rtol=_AGREEMENT, atol=_AGREEMENT):
             raise Unsuitable(f"the forward of {type(network).__name__} does more than its layers one after the other")
 
+    @classmethod
+    def obstacle(cls) -> str | None:
+        """Tell what this machine lacks to build what the engine needs.
+
+        Returns:
+            A clause; None where nothing is lacking.
+        """
+        return None
+
     @property
     def gains_at_once(self) -> bool:
         """Whether several sets of points in one call cost less than one after the other."""

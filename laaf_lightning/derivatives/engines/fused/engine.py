@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from laaf_lightning.derivatives.engines.engine import Engine, Names, NotBuilt, Orders, Say, Unsuitable
-from laaf_lightning.derivatives.engines.fused.build import is_built, load_kernel, why_not_buildable
+from laaf_lightning.derivatives.engines.fused.build import load_kernel, why_not_buildable
 from laaf_lightning.derivatives.engines.fused.field import FusedField
 from laaf_lightning.derivatives.engines.fused.plan import TITLE, FusedPlan, why_not_fused
 from laaf_lightning.derivatives.engines.taylor import TaylorField
@@ -40,25 +40,35 @@ class Fused(Engine):
             network: see `FusedPlan.of`.
             orders: the derivatives at each set of points; the first set's of order 2 or less.
             names: of the coordinates and unknowns.
-            build: tells the user that the kernel is built; None takes one that is there.
+            build: tells the user that the kernel is built; None does without it, also where it is there: what a run
+                computes must not depend on what an earlier one has left in a cache.
 
         Returns:
             The engine.
 
         Raises:
             Unsuitable: if the network or an order is beyond the kernel.
-            NotBuilt: if the kernel is not there and must not be built.
+            NotBuilt: if the kernel must not be built.
             KernelUnavailableError: if it cannot be built.
         """
         plans = dict(zip(orders, TaylorPlan.of_sets(network, [*orders.values()]), strict=True))
         reasons = {name: why_not_fused(network, plan) for name, plan in plans.items()}
         if (reason := next(iter(reasons.values()))) is not None:
             raise Unsuitable(reason, TITLE)
-        if build is None and not is_built():
-            raise NotBuilt(_how_to_build(why_not_buildable()))
+        if build is None:
+            raise NotBuilt(_how_to_build(cls.obstacle()))
         load_kernel(build)
         chosen = {name: FusedPlan.of_taylor(plan) if reasons[name] is None else plan for name, plan in plans.items()}
         return cls(names, orders, NetworkState(network), plans=chosen)
+
+    @classmethod
+    def obstacle(cls) -> str | None:
+        """Tell why the kernel could not be built here.
+
+        Returns:
+            A clause; None where a compiler and ninja are found.
+        """
+        return why_not_buildable()
 
     @property
     def gains_at_once(self) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 EXACT: dict[str, Any] = {"color": "#000000", "linewidth": 1.2, "label": "exact"}
 PREDICTION: dict[str, Any] = {"color": "#D55E00", "linewidth": 1.6, "linestyle": (0, (4, 1.5)), "label": "prediction"}
+DIFFERENCE = r"$|u - u_\mathrm{exact}|$"
 _DPI = 100
 _LARGEST, _SMALLEST = 1e100, 1e-100
 
@@ -70,8 +71,35 @@ def add_grid(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def legend_above(figure: Figure, axes: Axes) -> None:
-    """Put the legend of one panel above all panels, in one row, where it hides no line.
+def add_marks(axes: Axes, x: Array, y: Array, **style: Any) -> None:
+    """Draw markers that leave the panel's limits as they are.
+
+    Args:
+        axes: the panel.
+        x: shape (M,); what no axis could show is left out.
+        y: likewise.
+        style: as for a ``Line2D``.
+    """
+    from matplotlib.lines import Line2D  # noqa: PLC0415  # as above
+
+    # Not by `plot`, whose points count at the next autoscaling whatever it is told.
+    axes.add_artist(Line2D(finite(x), finite(y), linestyle="none", **style))
+
+
+def add_title(figure: Figure, title: str | None) -> None:
+    """Put a line above all panels.
+
+    Args:
+        figure: the figure.
+        title: plain text, of which nothing is read as mathematics; None for no line.
+    """
+    if title is not None:
+        # Wrapped, since a figure with one panel may be narrower than the line.
+        figure.suptitle(title, fontsize="small", wrap=True, parse_math=False)
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Put the legend of one panel below all panels, in one row, where it hides no line and leaves room for a title.
 
     Args:
         figure: the figure.
@@ -79,7 +107,7 @@ def legend_above(figure: Figure, axes: Axes) -> None:
     """
     lines = axes.get_lines()
     labels = [str(line.get_label()) for line in lines]
-    figure.legend(lines, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    figure.legend(lines, labels, loc="outside lower center", ncols=len(labels), frameon=False)
 
 
 def symbol(name: str) -> str:

@@ -13,20 +13,20 @@ from laaf_lightning.figures.canvas import (
     EXACT,
     PREDICTION,
     add_grid,
+    add_title,
     finite,
-    legend_above,
+    legend_below,
     new_figure,
     symbol,
 )
 from laaf_lightning.figures.drawable import Array, check_array
-from laaf_lightning.figures.scales import error_scale, solution_scale
+from laaf_lightning.figures.maps import ColourMaps
 from laaf_lightning.figures.spectrum import draw_spectra, is_equispaced
 
 if TYPE_CHECKING:
-    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-_PANEL, _MAP = (3.2, 3.4), (6.8, 3.6)
+_PANEL, _MAP = (3.2, 3.4), (5.0, 3.4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,8 @@ class SpaceTimeData:
         coordinates: names of the two coordinates.
         slice_times: the values of t at which slices are taken; the nearest grid lines are shown.
         max_frequency: highest index k of the spectrum that is shown.
+        title: above the panels, for example by `RunFacts`; None for none.
+        points: training points (x, t), shape (M, 2), shown as dots on the maps; None for none.
 
     Raises:
         ConfigurationError: for arrays whose shapes do not match, no slice, or a `max_frequency` below 1.
@@ -59,6 +61,8 @@ class SpaceTimeData:
     coordinates: tuple[str, str] = ("x", "t")
     slice_times: Sequence[float] = (0.25, 0.5, 0.75)
     max_frequency: int = 50
+    title: str | None = None
+    points: Array | None = None
 
     def __post_init__(self) -> None:
         check_array("x", self.x, {"Nx": None})
@@ -67,6 +71,8 @@ class SpaceTimeData:
         check_array("prediction", self.prediction, shape)
         if self.exact is not None:
             check_array("exact", self.exact, shape)
+        if self.points is not None:
+            check_array("points", self.points, {"M": None, "d": 2})
         if len(self.slice_times) == 0:
             raise ConfigurationError("slice_times is empty: expected at least one time")
         if self.max_frequency < 1:
@@ -77,16 +83,16 @@ class SpaceTimeData:
 
         Returns:
             ``"slices"`` (û and u over x at the slice times), ``"spectrum"`` (of these slices, only on an equispaced
-            grid), ``"field"`` (û over t and x) and, where u is known, ``"error"`` (|û − u| over t and x,
-            logarithmic).
+            grid), ``"field"`` (û over t and x, beside u on the same scale where it is known) and, where u is
+            known, ``"error"`` (|û − u| over t and x, logarithmic).
         """
         exact = None if self.exact is None else finite(self.exact)
         shown = replace(self, prediction=finite(self.prediction), exact=exact)
-        figures = {"slices": shown._slices(), "field": shown._field()}
+        figures = {"slices": shown._slices(), **shown._maps()}
         if is_equispaced(self.x):
             figures["spectrum"] = shown._spectrum()
-        if exact is not None:
-            figures["error"] = shown._error(exact)
+        for figure in figures.values():
+            add_title(figure, self.title)
         return figures
 
     def slice_indices(self) -> list[int]:
@@ -115,7 +121,7 @@ class SpaceTimeData:
             axes.margins(x=0)
             add_grid(axes)
         panels[0].set_ylabel("$u$")
-        legend_above(figure, panels[0])
+        legend_below(figure, panels[0])
         return figure
 
     def _spectrum(self) -> Figure:
@@ -129,24 +135,16 @@ class SpaceTimeData:
             axes.set_title(f"{time} = {self.t[i]:.4g}", fontsize="medium")
         draw_spectra(drawn, self.max_frequency)
         panels[0].set_ylabel(r"amplitude $|\hat{u}_k|$")
-        legend_above(figure, panels[0])
+        legend_below(figure, panels[0])
         return figure
 
-    def _field(self) -> Figure:
-        return self._map(self.prediction, "$u$, prediction", *solution_scale([self.prediction]))
-
-    def _error(self, exact: Array) -> Figure:
-        error = np.abs(self.prediction - exact)
-        return self._map(error, r"$|u - u_\mathrm{exact}|$", *error_scale(error))
-
-    def _map(self, values: Array, label: str, colours: str, norm: Normalize) -> Figure:
-        """Draw a colour map over (t, x), the slices marked."""
-        figure, (axes,) = new_figure(panel=_MAP)
-        mesh = axes.pcolormesh(self.t, self.x, values.T, cmap=colours, norm=norm, shading="nearest", rasterized=True)
-        for i in self.slice_indices():
-            axes.axvline(self.t[i], color="0.5", linewidth=0.8, linestyle=":")
-        space, time = map(symbol, self.coordinates)
-        axes.set_xlabel(time)
-        axes.set_ylabel(space)
-        figure.colorbar(mesh, ax=axes, label=label, pad=0.02)
-        return figure
+    def _maps(self) -> dict[str, Figure]:
+        """Draw the colour maps over (t, x), the slices marked."""
+        points = None if self.points is None else self.points[:, ::-1]
+        slices = [float(self.t[i]) for i in self.slice_indices()]
+        maps = ColourMaps(self.t, self.x, self.coordinates[::-1], _MAP, points=points, marked=slices)
+        prediction, exact = self.prediction.T, None if self.exact is None else self.exact.T
+        figures = {"field": maps.field(prediction, exact)}
+        if exact is not None:
+            figures["error"] = maps.error(prediction, exact)
+        return figures

@@ -42,6 +42,12 @@ def titles(figure: Figure) -> list[str]:
     return [axes.get_title() for axes in panels(figure)]
 
 
+def suptitle(figure: Figure) -> str:
+    """Return the line above all panels, once it has been laid out; empty if there is none."""
+    figure.draw_without_rendering()
+    return figure.get_suptitle()
+
+
 def edges_of_band(axes: Axes) -> tuple[Floats, Floats]:
     """Return the lower and upper edge of the one filled band of a panel."""
     (band,) = axes.collections

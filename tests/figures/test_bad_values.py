@@ -36,6 +36,9 @@ FILLS: dict[str, Fill] = {
 DRAWABLES: dict[str, Callable[[Fill], Drawable]] = {
     "regression": lambda fill: RegressionData(X, fill((12,)), {"a": fill((12,)), "b": X}),
     "space_time": lambda fill: SpaceTimeData(X, T, fill((5, 12)), fill((5, 12)), slice_times=(0.5,)),
+    "regression_unknown": lambda fill: RegressionData(X, None, fill((12,)), points=fill((7, 1)), title="a title"),
+    "space_time_unknown": lambda fill: SpaceTimeData(X, T, fill((5, 12)), points=fill((7, 2)), title="a title"),
+    "space_time_diverged": lambda fill: SpaceTimeData(X, T, fill((5, 12)), np.ones((5, 12)), points=fill((7, 2))),
     "slopes": lambda fill: SlopeHistory(T, fill((5, 3))),
     "bands": lambda fill: SlopeHistory(T, fill((5, 2)), std=fill((5, 2))),
     "losses": lambda fill: LossCurves({"a": (T, fill((3, 5))), "b": (T, fill((1, 5)))}),

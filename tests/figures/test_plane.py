@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable, PlaneData, image_of
-from tests.figures.reading import colour_bar, panels, titles
+from tests.figures.reading import colour_bar, curve, panels, suptitle, titles
 from tests.figures.test_bad_values import FILLS
 
 X, Y = np.linspace(-1, 1, 32), np.linspace(0, 2, 10)
@@ -72,6 +72,20 @@ def test_without_exact_solution_there_is_the_prediction_alone() -> None:
     np.testing.assert_array_equal(mesh_of(panels(figures["field"])[0])[0], U_HAT)
 
 
+def test_every_figure_has_the_title_or_none() -> None:
+    for title in (None, "step 1, $n$ = 2"):
+        figures = PlaneData(X, Y, U_HAT, U, title=title).figures()
+        assert [suptitle(figure) for figure in figures.values()] == [title or ""] * 2
+
+
+def test_training_points_are_dots_at_their_place() -> None:
+    points = np.array([[-0.5, 0.2], [0.75, 1.9]])
+    figures = PlaneData(X, Y, U_HAT, U, points=points).figures()
+    for name in ("field", "error"):
+        (line,) = panels(figures[name])[-1].get_lines()
+        np.testing.assert_array_equal(np.stack(curve(line), axis=1), points)
+
+
 def test_coordinates_have_the_names_they_are_given() -> None:
     (axes,) = panels(PlaneData(X, Y, U_HAT, coordinates=("depth", "s")).figures()["field"])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("depth", "$s$")
@@ -112,6 +126,7 @@ def test_it_draws_itself_anew_each_time() -> None:
         ({"prediction": U.T}, r"prediction has shape \(32, 10\): expected \(Ny, Nx\) with Ny = 10, Nx = 32"),
         ({"exact": U[:3]}, r"exact has shape \(3, 32\): expected \(Ny, Nx\) with Ny = 10, Nx = 32"),
         ({"x": X[None]}, r"x has shape \(1, 32\): expected \(Nx,\) with Nx >= 1"),
+        ({"points": X[:, None]}, r"points has shape \(32, 1\): expected \(M, d\) with M >= 1, d = 2"),
         ({"y": Y[:0]}, r"y has shape \(0,\): expected \(Ny,\) with Ny >= 1"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import RegressionData
-from tests.figures.reading import curve, curves, legend_texts, panels, titles
+from tests.figures.reading import curve, curves, legend_texts, panels, suptitle, titles
 
 X = np.linspace(-3, 3, 100)
 U = np.sin(6 * X)
@@ -21,7 +21,7 @@ def test_solution_shows_both_functions_over_the_grid() -> None:
     assert list(lines) == ["exact", "prediction"]
     np.testing.assert_array_equal(lines["exact"], (X, U))
     np.testing.assert_array_equal(lines["prediction"], (X, U_HAT))
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("$x$", "$u(x)$")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("$x$", "$u$")
     assert axes.get_xlim() == (-3, 3)
     assert legend_texts(figure) == ["exact", "prediction"]
 
@@ -47,6 +47,55 @@ def test_spectrum_holds_both_transforms_up_to_the_highest_index() -> None:
 def test_there_is_no_spectrum_on_an_uneven_grid() -> None:
     x = np.sort(np.random.default_rng(0).uniform(-3, 3, 50))
     assert sorted(RegressionData(x, x, x).figures()) == ["error", "solution"]
+
+
+def test_without_exact_solution_there_is_no_error_and_no_line_for_it() -> None:
+    figures = RegressionData(X, None, {"a": U, "b": U_HAT}).figures()
+    assert sorted(figures) == ["solution", "spectrum"]
+    for figure in figures.values():
+        assert legend_texts(figure) == ["prediction"]
+        assert titles(figure) == ["a", "b"]
+
+
+def test_every_figure_has_the_title_or_none() -> None:
+    for title in (None, "step 1, $n$ = 2"):
+        figures = RegressionData(X, U, U_HAT, title=title).figures()
+        assert [suptitle(figure) for figure in figures.values()] == [title or ""] * 3
+
+
+def test_title_and_legend_leave_each_other_room() -> None:
+    for figure in RegressionData(X, U, U_HAT, title="a line").figures().values():
+        figure.draw_without_rendering()
+        (axes,) = panels(figure)
+        (line,) = [text for text in figure.texts if text.get_text() == "a line"]
+        boxes = [line.get_window_extent(), axes.get_tightbbox(), *(legend.get_tightbbox() for legend in figure.legends)]
+        bottoms, tops = [box.y0 for box in boxes if box], [box.y1 for box in boxes if box]
+        assert all(bottom > top for bottom, top in zip(bottoms, tops[1:], strict=False))
+
+
+def test_training_points_are_ticks_at_the_foot_of_solution_and_error() -> None:
+    points = np.array([[-2.0], [0.5], [0.75]])
+    figures = RegressionData(X, U, U_HAT, points=points).figures()
+    for name, lines in (("solution", ["exact", "prediction"]), ("error", ["error"])):
+        (axes,) = panels(figures[name])
+        x, height = curves(axes)["training points"]
+        np.testing.assert_array_equal(x, points[:, 0])
+        assert np.all((height > 0) & (height < 0.1))  # of the panel's height
+        assert legend_texts(figures[name]) == [*lines, "training points"]
+    assert legend_texts(figures["spectrum"]) == ["exact", "prediction"]
+
+
+def test_training_points_do_not_move_the_limits() -> None:
+    for name in ("solution", "error"):
+        (plain,), (ticked,) = (
+            panels(RegressionData(X, U, U_HAT, points=points).figures()[name]) for points in (None, np.array([[50.0]]))
+        )
+        assert (plain.get_xlim(), plain.get_ylim()) == (ticked.get_xlim(), ticked.get_ylim())
+
+
+def test_variable_has_the_name_it_is_given() -> None:
+    figures = RegressionData(X, U, U_HAT, coordinate="t").figures()
+    assert [panels(figures[name])[0].get_xlabel() for name in ("solution", "error")] == ["$t$", "$t$"]
 
 
 def test_several_predictions_have_a_panel_each_and_one_panel_of_errors() -> None:
@@ -90,6 +139,7 @@ def test_given_arrays_stay_as_they_are() -> None:
         ({"prediction": U[:99]}, r"prediction has shape \(99,\): expected \(N,\) with N = 100"),
         ({"prediction": {}}, "prediction is empty: expected an array, or arrays by label"),
         ({"prediction": {"a": U, "b": U[:3]}}, r"prediction\['b'\] has shape \(3,\)"),
+        ({"points": X}, r"points has shape \(100,\): expected \(M, d\) with M >= 1, d = 1"),
         ({"max_frequency": 0}, "max_frequency=0 must be >= 1"),
     ],
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import SpaceTimeData
-from tests.figures.reading import colour_bar, curve, curves, legend_texts, panels, titles
+from tests.figures.reading import colour_bar, curve, curves, legend_texts, panels, suptitle, titles
 
 X, T = np.linspace(-1, 1, 32), np.arange(10) / 10
 U = np.sin(np.pi * (X - T[:, None]))
@@ -54,17 +54,27 @@ def mesh_of(axes: Any) -> tuple[NDArray[Any], Any]:
     return np.asarray(mesh.get_array()), mesh
 
 
-def test_field_maps_the_prediction_over_time_and_space_with_zero_in_the_middle_of_the_colours() -> None:
-    (axes,) = panels(SpaceTimeData(X, T, U_HAT, U, slice_times=(0.2, 0.7)).figures()["field"])
-    values, mesh = mesh_of(axes)
-    np.testing.assert_array_equal(values.reshape(32, 10), U_HAT.T)
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("$t$", "$x$")
-    reach = np.abs(U_HAT).max()
-    assert (mesh.norm.vmin, mesh.norm.vmax) == (-reach, reach)
-    assert colour_bar(axes).ax.get_ylabel() == "$u$, prediction"
-    assert [curve(line)[0][0] for line in axes.get_lines()] == pytest.approx([0.2, 0.7])
-    assert axes.get_xlim()[0] == pytest.approx(-0.05)
-    assert axes.get_ylim()[1] == pytest.approx(1 + 1 / 31)
+def test_field_maps_both_over_time_and_space_on_one_scale_with_zero_in_the_middle_of_the_colours() -> None:
+    figure = SpaceTimeData(X, T, U_HAT, U, slice_times=(0.2, 0.7)).figures()["field"]
+    assert titles(figure) == ["exact", "prediction"]
+    reach = max(np.abs(U_HAT).max(), np.abs(U).max())
+    for axes, expected in zip(panels(figure), (U, U_HAT), strict=True):
+        values, mesh = mesh_of(axes)
+        np.testing.assert_array_equal(values.reshape(32, 10), expected.T)
+        assert (mesh.get_cmap().name, mesh.norm.vmin, mesh.norm.vmax) == ("RdBu_r", -reach, reach)
+        assert axes.get_xlabel() == "$t$"
+        assert [curve(line)[0][0] for line in axes.get_lines()] == pytest.approx([0.2, 0.7])
+        assert axes.get_xlim()[0] == pytest.approx(-0.05)
+        assert axes.get_ylim()[1] == pytest.approx(1 + 1 / 31)
+    assert panels(figure)[0].get_ylabel() == "$x$"
+    assert [axes.get_ylabel() for axes in figure.axes[2:]] == ["$u$"]
+
+
+def test_positive_solution_stays_on_a_sequential_map_where_its_prediction_overshoots() -> None:
+    for axes in panels(SpaceTimeData(X, T, U**2 - 0.05, U**2).figures()["field"]):
+        _, mesh = mesh_of(axes)
+        assert mesh.get_cmap().name == "viridis"
+        assert mesh.norm.vmin == (U**2 - 0.05).min()
 
 
 def test_field_of_one_sign_uses_the_whole_range_of_its_values() -> None:
@@ -87,6 +97,21 @@ def test_without_exact_solution_there_is_no_error_and_no_line_for_it() -> None:
     assert sorted(figures) == ["field", "slices", "spectrum"]
     for name in ("slices", "spectrum"):
         assert legend_texts(figures[name]) == ["prediction"]
+    assert titles(figures["field"]) == ["prediction"]
+
+
+def test_every_figure_has_the_title_or_none() -> None:
+    for title in (None, "step 1, $n$ = 2"):
+        figures = SpaceTimeData(X, T, U_HAT, U, title=title).figures()
+        assert [suptitle(figure) for figure in figures.values()] == [title or ""] * 4
+
+
+def test_training_points_are_dots_at_their_time_and_place() -> None:
+    points = np.array([[-0.5, 0.2], [0.75, 0.9]])
+    figures = SpaceTimeData(X, T, U_HAT, U, points=points).figures()
+    for name in ("field", "error"):
+        drawn = curve(panels(figures[name])[-1].get_lines()[-1])
+        np.testing.assert_array_equal(np.stack(drawn[::-1], axis=1), points)
 
 
 def test_there_is_no_spectrum_on_an_uneven_grid() -> None:
@@ -110,6 +135,7 @@ def test_coordinates_have_the_names_they_are_given() -> None:
         ({"t": T[:0]}, r"t has shape \(0,\): expected \(Nt,\) with Nt >= 1"),
         ({"slice_times": ()}, "slice_times is empty: expected at least one time"),
         ({"max_frequency": 0}, "max_frequency=0 must be >= 1"),
+        ({"points": X[:, None]}, r"points has shape \(32, 1\): expected \(M, d\) with M >= 1, d = 2"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(arguments: dict[str, Any], message: str) -> None:

@@ -76,6 +76,7 @@ def test_figure_data_is_the_network_at_the_points_in_rising_order() -> None:
     data = model.figure_data()["regression"]
     assert isinstance(data, RegressionData)
     assert data.x.tolist() == [-2, -1, 0.5, 1, 2]
+    assert data.exact is not None
     assert data.exact.tolist() == [4, 1, 0.25, 1, 4]
     assert isinstance(data.prediction, np.ndarray)
     with torch.no_grad():

@@ -53,6 +53,7 @@ def test_one_coordinate_gives_a_curve_beside_the_known_one() -> None:
     assert isinstance(drawn[1], RegressionData)
     x = np.linspace(0, 1, 3)
     np.testing.assert_allclose(drawn[1].x, x)
+    assert drawn[1].exact is not None
     np.testing.assert_allclose(drawn[1].exact, x)
     assert isinstance(drawn[1].prediction, np.ndarray)
     np.testing.assert_allclose(drawn[1].prediction, x + 0.5)

@@ -21,6 +21,7 @@ from laaf_lightning.problems.equations.discontinuous import discontinuous_functi
 from laaf_lightning.problems.equations.heat import Heat as Heat
 from laaf_lightning.problems.equations.helmholtz import Helmholtz as Helmholtz
 from laaf_lightning.problems.equations.inverse_burgers import InverseBurgers as InverseBurgers
+from laaf_lightning.problems.exact_solution import exact_solution as exact_solution
 from laaf_lightning.problems.geometry import Box as Box
 from laaf_lightning.problems.geometry import Geometry as Geometry
 from laaf_lightning.problems.pde import PDE as PDE

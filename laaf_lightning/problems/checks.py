@@ -72,10 +72,7 @@ def conflicts(problem: PDE) -> list[str]:
             continue
         diagonal = problem.geometry.diagonal(_CORNER_POINTS)
         corner = other.place(one.place(diagonal, problem.coordinates), problem.coordinates)
-        values, others = one.target(corner), other.target(corner)
-        if not len(corner) == values.numel() == others.numel():
-            continue  # of a wrong shape, which is refused where they are sampled
-        values, others = values.flatten(), others.flatten()
+        values, others = one.prescribed(corner).flatten(), other.prescribed(corner).flatten()
         gap = (values - others).abs()
         if gap.max() > _TOLERANCE * max(1.0, float(values.abs().max())):
             worst = int(gap.argmax())
@@ -173,7 +170,7 @@ def _check_data(problem: PDE, what: str, data: PointData) -> None:
     if count == 0 or shapes != ((count, len(problem.coordinates)), (count, 1)):
         raise ConfigurationError(
             f"{what} has points of shape {shapes[0]} and values of shape {shapes[1]}: expected (M, "
-            f"{len(problem.coordinates)}) and (M, 1), M >= 1"
+            f"{len(problem.coordinates)}) and (M, 1) or (M,), M >= 1"
         )
     for part, tensor in (("points", data.points), ("values", data.values)):
         if not tensor.isfinite().all():

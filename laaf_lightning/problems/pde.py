@@ -102,7 +102,8 @@ class PDE(ABC):
             points: shape (N, d).
 
         Returns:
-            u at the points, shape (N, C), float64, or None.
+            u at the points, shape (N, C), float64, or None. A subclass may give a NumPy array, (N,) for one unknown,
+            or a number that u is everywhere; `exact_solution` takes them.
         """
         return None
 

@@ -147,9 +147,13 @@ def test_sound_descriptions_pass(problem: PDE) -> None:
         (
             Slab(PointData("measured", torch.zeros(3, 1), torch.zeros(3, 1))),
             r"^the condition 'measured' of Slab has points of shape \(3, 1\) and values of shape \(3, 1\): expected "
-            r"\(M, 2\) and \(M, 1\), M >= 1$",
+            r"\(M, 2\) and \(M, 1\) or \(M,\), M >= 1$",
         ),
-        (Slab(PointData("measured", torch.zeros(3, 2), torch.zeros(3))), r"\(3, 2\) and values of shape \(3,\): expec"),
+        (
+            Slab(PointData("measured", torch.zeros(3, 2), torch.zeros(2))),
+            r"\(3, 2\) and values of shape \(2, 1\): expec",
+        ),
+        (Slab(PointData("measured", torch.zeros(3, 2), torch.zeros(1, 3))), r"\(3, 2\) and values of shape \(1, 3\): "),
         (Slab(PointData("measured", torch.zeros(3, 2), torch.zeros(2, 1))), r"\(3, 2\) and values of shape \(2, 1\): "),
         (Slab(PointData("measured", torch.zeros(0, 2), torch.zeros(0, 1))), r"\(0, 2\) and values of shape \(0, 1\): "),
         (
@@ -236,13 +240,20 @@ def test_conditions_on_different_unknowns_do_not_conflict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "count"),
-    [(lambda points: points[:, 0], 1), (lambda points: torch.tensor(2.0), 0), (lambda points: points, 0)],
+    "value", [2.0, lambda points: points[:, 0], lambda points: 2, lambda points: points.numpy()[:, 0]]
 )
-def test_values_of_a_wrong_shape_are_compared_as_far_as_they_are_one_for_each_point(value: Any, count: int) -> None:
+def test_values_are_compared_however_they_are_given(value: Any) -> None:
     side = Dirichlet("side", ("x", 2.0), value)
     for conditions in ((INITIAL, side), (side, INITIAL)):
-        assert len(conflicts(Slab(*conditions))) == count
+        assert len(conflicts(Slab(*conditions))) == 1
+
+
+def test_values_of_a_wrong_shape_are_refused_before_they_are_compared() -> None:
+    side = Dirichlet("side", ("x", 2.0), lambda points: points)
+    with pytest.raises(
+        ConfigurationError, match=r"'side' has shape \(5, 2\) at 5 points: it must be a number, or of sh"
+    ):
+        conflicts(Slab(INITIAL, side))
 
 
 def test_hard_conditions_alone_do_not_conflict() -> None:

@@ -17,7 +17,15 @@ from laaf_lightning.data.points.repeated_batch import RepeatedBatch
 from laaf_lightning.data.points.sampling import Sampler, sample_box
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.lightning_packages import LightningDataModule
-from laaf_lightning.problems import PDE, Burgers, CollocationBatch, check_points, check_problem, conflicts
+from laaf_lightning.problems import (
+    PDE,
+    Burgers,
+    CollocationBatch,
+    check_points,
+    check_problem,
+    conflicts,
+    exact_solution,
+)
 
 
 class CollocationDataModule(LightningDataModule):
@@ -167,7 +175,7 @@ class CollocationDataModule(LightningDataModule):
             ConfigurationError: if the problem has no exact solution.
         """
         grid = rank_share(self, self.problem.grid(), "grid", equal=False)
-        exact = self.problem.exact(grid)
+        exact = exact_solution(self.problem, grid)
         if exact is None:
             raise ConfigurationError(
                 f"{type(self.problem).__name__} has no exact solution to compare with: give it exact(points), or fit "

@@ -85,7 +85,7 @@ def draw_condition_points(problem: PDE, counts: Mapping[str, int], sampler: Samp
         The points.
 
     Raises:
-        ConfigurationError: if a condition's values are not of shape (N, 1), or not finite.
+        ConfigurationError: if a condition's values are not one number for each point, or not finite.
     """
     dimension = len(problem.coordinates)
     points, values, owners = [torch.empty(0, dimension).double()], [torch.empty(0, 1).double()], []
@@ -124,12 +124,7 @@ def partner_points(problem: PDE, points: Tensor, counts: Mapping[str, int]) -> T
 
 def _values(condition: Condition, points: Tensor) -> Tensor:
     """Ask a condition what it prescribes, and refuse what cannot be trained on."""
-    values = condition.target(points)
-    if values.shape != (len(points), 1):
-        raise ConfigurationError(
-            f"the condition {condition.name!r} gives values of shape {tuple(values.shape)} at {len(points)} points: "
-            f"its value must return ({len(points)}, 1)"
-        )
+    values = condition.prescribed(points)
     if not values.isfinite().all():
         worst = points[int((~values.isfinite()).flatten().nonzero()[0])].tolist()
         raise ConfigurationError(f"the condition {condition.name!r} gives values that are not finite, as at {worst}")

@@ -10,6 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
+from laaf_lightning.given_numbers import as_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,17 @@ class Condition(ABC):
         Returns:
             Shape (N, 1).
         """
+
+    def prescribed(self, points: Tensor) -> Tensor:
+        """Return `target` as one column, also where a condition of one's own gives a number, (N,) or a NumPy array.
+
+        Args:
+            points: as `place` returned them, shape (N, d).
+
+        Returns:
+            Shape (N, 1).
+        """
+        return as_columns(self.target(points), points, 1, f"the value of the condition {self.name!r}")
 
     def partners(self, points: Tensor, coordinates: Sequence[str]) -> Tensor | None:
         """Return a second point for each, at which u is needed too.

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
+from laaf_lightning.given_numbers import Numbers, as_columns
 from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.conditions.face_arguments import check_place, check_value
 from laaf_lightning.problems.geometry import moved_to
 
 
@@ -20,13 +22,21 @@ class FaceCondition(Condition):
     Attributes:
         name: what settings and errors call it.
         at: the fixed coordinate and its value, for example ``("t", 0.0)``.
-        value: maps points (N, d) to what is prescribed there, (N, 1).
+        value: what is prescribed there: a number, or a function of the points (N, d) that gives a tensor or a NumPy
+            array of shape (N, 1) or (N,), or a number.
         unknown: which of several unknowns it is about; None where there is only one.
+
+    Raises:
+        ConfigurationError: for a place that is no pair of a coordinate and a number, or a value that is neither.
     """
 
     at: tuple[str, float]
-    value: Callable[[Tensor], Tensor]
+    value: Callable[[Tensor], Numbers] | float
     unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        check_place(self.name, self.at)
+        check_value(self.name, self.value)
 
     def place(self, points: Tensor, coordinates: Sequence[str]) -> Tensor:
         """Move points of the box to the face.
@@ -49,7 +59,8 @@ class FaceCondition(Condition):
         Returns:
             Shape (N, 1).
         """
-        return self.value(points)
+        values = self.value(points) if callable(self.value) else self.value
+        return as_columns(values, points, 1, f"the value of the condition {self.name!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +70,7 @@ class Dirichlet(FaceCondition):
     Attributes:
         name: what settings and errors call it, for example ``"initial"``.
         at: the fixed coordinate and its value, for example ``("t", 0.0)``.
-        value: maps points (N, d) to the prescribed u (N, 1).
+        value: the prescribed u, a number or a function of the points, as for `FaceCondition`.
         unknown: which of several unknowns it is about; None where there is only one.
     """
 
@@ -86,7 +97,7 @@ class Neumann(FaceCondition):
     Attributes:
         name: what settings and errors call it.
         at: the fixed coordinate c and its value, for example ``("x", 1.0)``.
-        value: maps points (N, d) to the prescribed ∂u/∂c (N, 1).
+        value: the prescribed ∂u/∂c, a number or a function of the points, as for `FaceCondition`.
         unknown: which of several unknowns it is about; None where there is only one.
     """
 
@@ -110,7 +121,7 @@ class Robin(FaceCondition):
     Attributes:
         name: what settings and errors call it.
         at: the fixed coordinate c and its value, for example ``("x", 1.0)``.
-        value: maps points (N, d) to the prescribed mixture (N, 1).
+        value: the prescribed mixture, a number or a function of the points, as for `FaceCondition`.
         unknown: which of several unknowns it is about; None where there is only one.
         of_value: α.
         of_derivative: β, of the derivative along the coordinate, as in `Neumann`.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.conditions.face_arguments import check_faces
 from laaf_lightning.problems.geometry import moved_to
 
 
@@ -26,6 +27,9 @@ class Periodic(Condition):
         faces: the two values of c, for example ``(-1.0, 1.0)``.
         order: 0 for u itself, k for ∂ᵏu/∂cᵏ.
         unknown: which of several unknowns it is about; None where there is only one.
+
+    Raises:
+        ConfigurationError: for faces that are no pair of numbers.
     """
 
     pairs_points: ClassVar[bool] = True
@@ -34,6 +38,9 @@ class Periodic(Condition):
     faces: tuple[float, float]
     order: int = 0
     unknown: str | None = None
+
+    def __post_init__(self) -> None:
+        check_faces(self.name, self.faces)
 
     def place(self, points: Tensor, coordinates: Sequence[str]) -> Tensor:
         """Move points of the box to the first face.

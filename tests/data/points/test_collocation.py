@@ -200,9 +200,11 @@ def test_conditions_that_cannot_be_sampled_or_would_be_overlooked_are_refused(
 
 
 def test_condition_values_of_another_shape_are_refused_instead_of_broadcast() -> None:
-    flat = Dirichlet("start", ("t", 0.0), lambda points: points[:, 0])
-    with pytest.raises(ConfigurationError, match=r"'start' gives values of shape \(4,\) at 4 points: .* \(4, 1\)"):
-        CollocationDataModule(Brick([flat]), 5, 4).condition_points()
+    row = Dirichlet("start", ("t", 0.0), lambda points: points[:, 0][None])
+    with pytest.raises(
+        ConfigurationError, match=r"'start' has shape \(1, 4\) at 4 points: .* shape \(4, 1\) or \(4,\)"
+    ):
+        CollocationDataModule(Brick([row]), 5, 4).condition_points()
 
 
 def test_values_that_disagree_at_a_corner_are_warned_about_with_the_place() -> None:

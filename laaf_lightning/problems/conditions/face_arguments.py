@@ -1,0 +1,72 @@
+"""Whether a condition can lie where it is said to lie, and prescribe what it is said to prescribe."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.given_numbers import as_tensor
+
+
+def check_place(name: str, at: object) -> None:
+    """Refuse what is no pair of a coordinate and its value.
+
+    Args:
+        name: the condition's, for the error.
+        at: what was given.
+
+    Raises:
+        ConfigurationError: for anything but such a pair.
+    """
+    if isinstance(at, (tuple, list)) and len(at) == 2 and isinstance(at[0], str) and _is_number(at[1]):
+        return
+    raise ConfigurationError(
+        f"at={at!r} of the condition {name!r} must be a coordinate and its value, such as at=('t', 0.0)"
+    )
+
+
+def check_faces(name: str, faces: object) -> None:
+    """Refuse what is no pair of numbers.
+
+    Args:
+        name: the condition's, for the error.
+        faces: what was given.
+
+    Raises:
+        ConfigurationError: for anything but such a pair.
+    """
+    if not (isinstance(faces, (tuple, list)) and len(faces) == 2 and all(map(_is_number, faces))):
+        raise ConfigurationError(
+            f"faces={faces!r} of the condition {name!r} must be the two values of its coordinate, such as "
+            "faces=(-1.0, 1.0)"
+        )
+
+
+def check_value(name: str, value: object) -> None:
+    """Refuse what is neither a number nor a function.
+
+    Args:
+        name: the condition's, for the error.
+        value: what was given.
+
+    Raises:
+        ConfigurationError: for anything else: a string, a class, an array of numbers.
+    """
+    what = f"the value of the condition {name!r}"
+    if isinstance(value, type):
+        raise ConfigurationError(
+            f"{what} is the class {value.__name__}: give a number, or a function of the points, such as "
+            "lambda points: points[:, :1]"
+        )
+    if callable(value):
+        return
+    numbers = as_tensor(value, what)
+    if numbers.ndim:
+        raise ConfigurationError(
+            f"{what} has shape {tuple(numbers.shape)}, and its points are drawn anew: give a number, or a function of "
+            "the points (N, d); for values at points of your own take PointData(name, points, values)"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -152,10 +152,12 @@ class AdaptiveActivation(nn.Module):
         """
         if self.a is None:
             return self.activation(z)
-        if self.a.ndim:
-            _check_broadcast(self.a.shape, z.shape)
         # Integers have no room for the slope: there torch's promotion decides.
         slope = self.slope.to(z.dtype) if z.is_floating_point() or z.is_complex() else self.slope
+        if self.a.ndim and torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            slope = slope.expand_as(z)  # sizes are no numbers there: the traced graph refuses z itself, at every call
+        elif self.a.ndim:
+            _check_broadcast(self.a.shape, z.shape)
         return self.activation(z * slope)
 
     def extra_repr(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,9 @@ class FigureCallback(Callback):
     Args:
         every_n_steps: fewest optimiser steps between drawings during fit; None draws at the end only.
         dpi: resolution of the PNG files, dots per inch.
+        training_points: whether training points are shown: it is then called as
+            ``figure_data(training_points=True)``, of a module whose method takes that argument, as those of `PINN` and
+            `FunctionRegressor` do. Of another one the figures are drawn without, and a warning says so.
 
     Raises:
         ConfigurationError: if `every_n_steps` or `dpi` is less than 1.
@@ -43,15 +47,24 @@ class FigureCallback(Callback):
         150
     """
 
-    def __init__(self, every_n_steps: int | None = 1000, dpi: int = 150) -> None:
+    def __init__(self, every_n_steps: int | None = 1000, dpi: int = 150, training_points: bool = False) -> None:
         if every_n_steps is not None and every_n_steps < 1:
             raise ConfigurationError(f"every_n_steps={every_n_steps} must be >= 1, or null to draw at the end only")
         if dpi < 1:
             raise ConfigurationError(f"dpi={dpi} must be >= 1")
         self.every_n_steps = every_n_steps
         self.dpi = dpi
+        self.training_points = training_points
         self._started_at = 0
         self._shown_at: int | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Warn if the module draws, but does not show training points that are asked for."""
+        if self.training_points and _draws(pl_module) and not _shows_training_points(pl_module):
+            rank_zero_warn(
+                f"training_points=True: figure_data() of {type(pl_module).__name__} takes no training_points, so its "
+                "figures are drawn without; give it the argument figure_data(self, *, training_points=False)"
+            )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count steps from here, which after a resume is not zero."""
@@ -80,11 +93,11 @@ class FigureCallback(Callback):
 
     def _draw(self, trainer: Trainer, module: LightningModule, *, show: bool = True, save: bool = False) -> None:
         """Collect the data on all ranks (they may need each other), draw and write on rank zero."""
-        if not callable(getattr(module, "figure_data", None)) or not trainer.loggers or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if not _draws(module) or not trainer.loggers or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         log_dir = trainer.log_dir if save else None  # a broadcast: on all ranks
         with _warning_instead_of_error(f"figure_data() of {type(module).__name__}"):
-            data = _figure_data(module)
+            data = _figure_data(module, self.training_points)
             if not trainer.is_global_zero:
                 return
             writers = tensorboard_writers(trainer.loggers) if show else []
@@ -109,9 +122,18 @@ def _save(folder: Path, prefix: str, figures: dict[str, Figure], dpi: int) -> No
         figure.savefig(folder / f"{prefix}_{name}.png".replace("/", "_"), dpi=dpi)
 
 
-def _figure_data(module: LightningModule) -> Mapping[str, Drawable]:
+def _draws(module: LightningModule) -> bool:
+    return callable(getattr(module, "figure_data", None))
+
+
+def _shows_training_points(module: LightningModule) -> bool:
+    return "training_points" in signature(module.figure_data).parameters  # type: ignore[arg-type]
+
+
+def _figure_data(module: LightningModule, training_points: bool) -> Mapping[str, Drawable]:
+    asked = {"training_points": True} if training_points and _shows_training_points(module) else {}
     with undisturbed(module, training=False):
-        data: Mapping[str, Drawable] = module.figure_data()  # type: ignore[operator]
+        data: Mapping[str, Drawable] = module.figure_data(**asked)  # type: ignore[operator]
         return data
 
 

@@ -13,7 +13,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.refusals import refuse_own_forward
-from laaf_lightning.modules.solution_figures import solution_figures
+from laaf_lightning.modules.solution_figures import run_facts, solution_figures, training_inputs
 from laaf_lightning.problems import PDE, ConditionSet
 from laaf_lightning.solutions import Solution, first_guesses
 
@@ -171,11 +171,16 @@ class PDEModule(AdaptiveModule):
                 "the same problem"
             )
 
-    def figure_data(self) -> dict[str, Drawable]:
+    def figure_data(self, *, training_points: bool = False) -> dict[str, Drawable]:
         """Return the solution on the problem's grid for drawing.
+
+        Args:
+            training_points: whether the residual points that training uses now are shown, as far as they are known.
 
         Returns:
             One entry for each unknown, for problems in one or two coordinates; else nothing.
         """
-        parameter = next(self.network.parameters())
-        return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach())
+        parameter, trainer = next(self.network.parameters()), self.attached_trainer
+        points = training_inputs(trainer, len(self.problem.coordinates)) if training_points else None
+        facts = run_facts(self.network, trainer)
+        return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach(), facts, points)

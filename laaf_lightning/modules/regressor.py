@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
+import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations import Scope
@@ -13,6 +13,7 @@ from laaf_lightning.models import MLP
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.refusals import warn_about_low_precision
+from laaf_lightning.modules.solution_figures import relative_l2_error, run_facts, training_inputs
 
 Batch = tuple[Tensor, Tensor]
 
@@ -37,7 +38,6 @@ class FunctionRegressor(AdaptiveModule):
         compile: whether the network runs through ``torch.compile``.
 
     Example:
-        >>> import torch
         >>> regressor = FunctionRegressor(width=8, depth=2, scope="neuron", n=10)
         >>> regressor(torch.zeros(3, 1)).shape
         torch.Size([3, 1])
@@ -113,8 +113,11 @@ class FunctionRegressor(AdaptiveModule):
         """Warn about low precision."""
         warn_about_low_precision(self, "a regression to small errors")
 
-    def figure_data(self) -> dict[str, Drawable]:
+    def figure_data(self, *, training_points: bool = False) -> dict[str, Drawable]:
         """Return the last evaluation for drawing, on several ranks this rank's share of it.
+
+        Args:
+            training_points: whether the points that training uses now are shown, as far as they are known.
 
         Returns:
             A function of one variable under ``"regression"``, in rising order of x; nothing for other functions and
@@ -123,10 +126,13 @@ class FunctionRegressor(AdaptiveModule):
         if not self._evaluated or self.in_features != 1 or self.out_features != 1:
             return {}
         x, exact, prediction = (
-            np.concatenate([part[i].flatten().double().cpu().numpy() for part in self._evaluated]) for i in range(3)
+            torch.cat([part[i].flatten().double().cpu() for part in self._evaluated]) for i in range(3)
         )
-        order = np.argsort(x, kind="stable")
-        return {"regression": RegressionData(x[order], exact[order], prediction[order])}
+        order = x.argsort(stable=True)
+        title = run_facts(self.network, self.attached_trainer).title(relative_l2_error(prediction, exact))
+        points = training_inputs(self.attached_trainer, 1) if training_points else None
+        u_exact, u_hat = exact[order].numpy(), prediction[order].numpy()
+        return {"regression": RegressionData(x[order].numpy(), u_exact, u_hat, title=title, points=points)}
 
     def _evaluate(self, batch: Batch, batch_idx: int, stage: str) -> Tensor:
         prediction = super()._evaluate(batch, batch_idx, stage)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from laaf_lightning.data import CollocationBatch, CollocationDataModule
 from laaf_lightning.derivatives import AutogradField, Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures import PlaneData, SpaceTimeData
+from laaf_lightning.figures import PlaneData, RunFacts, SpaceTimeData
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, Burgers, Dirichlet
 from tests.modules.small import PolynomialPINN, Reaction, burgers_data, small_pinn
@@ -213,6 +213,34 @@ def test_figure_data_of_a_problem_without_solution_has_the_prediction_alone() ->
     assert isinstance(data, SpaceTimeData)
     assert data.exact is None
     assert data.prediction.shape == (101, 101)
+
+
+def test_figure_data_is_titled_by_step_error_and_slopes() -> None:
+    model, trainer = small_pinn(scope="neuron"), quiet_trainer(max_epochs=1)
+    trainer.fit(model, datamodule=burgers_data(steps_per_epoch=3))
+    data = model.figure_data()["burgers"]
+    assert isinstance(data, SpaceTimeData)
+    error = trainer.callback_metrics["val/relative_l2"].item()
+    assert data.title == RunFacts(step=3, scope="neuron", n=5.0).title(error)
+
+
+def test_figure_data_of_a_network_of_ones_own_is_titled_by_what_is_known_of_it() -> None:
+    data = PolynomialPINN(Burgers(NU), scope="neuron").figure_data()["burgers"]
+    assert isinstance(data, SpaceTimeData)
+    assert data.title is not None
+    assert data.title.startswith("relative L2 error ")
+    assert "slopes" not in data.title
+
+
+def test_figure_data_has_the_residual_points_on_request() -> None:
+    model, samples = small_pinn(), burgers_data(num_residual=20)
+    quiet_trainer(max_epochs=1).fit(model, datamodule=samples)
+    without, data = model.figure_data()["burgers"], model.figure_data(training_points=True)["burgers"]
+    assert isinstance(without, SpaceTimeData)
+    assert isinstance(data, SpaceTimeData)
+    assert without.points is None
+    assert data.points is not None
+    np.testing.assert_allclose(data.points, samples.residual_points(), rtol=1e-6)
 
 
 class Plane(PDE):

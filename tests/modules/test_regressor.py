@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from laaf_lightning.figures import RegressionData
+from laaf_lightning.figures import RegressionData, RunFacts
 from laaf_lightning.modules import FunctionRegressor
 from tests.modules.small import Batches, regression_data, small_regressor
 from tests.trainers import quiet_trainer
@@ -82,6 +82,28 @@ def test_figure_data_is_the_network_at_the_points_in_rising_order() -> None:
     with torch.no_grad():
         expected = model(torch.tensor(data.x, dtype=torch.float32).unsqueeze(1)).flatten().double().numpy()
     np.testing.assert_allclose(data.prediction, expected, rtol=1e-6, atol=1e-7)
+
+
+def test_figure_data_is_titled_by_step_error_and_slopes() -> None:
+    model, trainer = small_regressor(scope="neuron"), quiet_trainer(max_epochs=1)
+    trainer.fit(model, datamodule=regression_data(steps_per_epoch=5))
+    data = model.figure_data()["regression"]
+    assert isinstance(data, RegressionData)
+    assert data.exact is not None
+    error = float(np.linalg.norm(data.prediction - data.exact) / np.linalg.norm(data.exact))
+    assert error == pytest.approx(trainer.callback_metrics["val/relative_l2"].item(), rel=1e-5)
+    assert data.title == RunFacts(step=5, scope="neuron", n=5.0).title(error)
+
+
+def test_figure_data_has_the_training_points_on_request() -> None:
+    model, samples = small_regressor(), regression_data(num_points=7)
+    quiet_trainer(max_epochs=1).fit(model, datamodule=samples)
+    without, data = model.figure_data()["regression"], model.figure_data(training_points=True)["regression"]
+    assert isinstance(without, RegressionData)
+    assert isinstance(data, RegressionData)
+    assert without.points is None
+    assert data.points is not None
+    np.testing.assert_allclose(data.points, samples.training_points()[0], rtol=1e-6)
 
 
 def test_figure_data_holds_the_last_evaluation_only() -> None:

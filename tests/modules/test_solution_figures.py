@@ -1,17 +1,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from pytorch_lightning import Trainer
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from laaf_lightning.activations import AdaptiveActivation, Scope
+from laaf_lightning.activations.adaptive import SCOPES
 from laaf_lightning.derivatives import Field
-from laaf_lightning.figures import PlaneData, RegressionData, SpaceTimeData
-from laaf_lightning.modules.solution_figures import solution_figures
+from laaf_lightning.figures import PlaneData, RegressionData, RunFacts, SpaceTimeData
+from laaf_lightning.models import MLP
+from laaf_lightning.modules.solution_figures import run_facts, solution_figures, training_inputs
 from laaf_lightning.problems import PDE, Condition, Helmholtz
+from tests.modules.small import Batches, burgers_data, regression_data, small_pinn, small_regressor
+from tests.trainers import quiet_trainer
 
 
 class Grid(PDE):
@@ -59,9 +69,14 @@ def test_one_coordinate_gives_a_curve_beside_the_known_one() -> None:
     np.testing.assert_allclose(drawn[1].prediction, x + 0.5)
 
 
-def test_one_coordinate_without_a_known_solution_gives_nothing() -> None:
-    problem = Grid("x", known=False)
-    assert solution_figures(problem, problem.predict) == {}
+def test_one_coordinate_without_a_known_solution_gives_the_prediction_over_its_own_name() -> None:
+    problem = Grid("t", known=False)
+    drawn = solution_figures(problem, problem.predict)["grid"]
+    assert isinstance(drawn, RegressionData)
+    assert (drawn.exact, drawn.coordinate) == (None, "t")
+    assert isinstance(drawn.prediction, np.ndarray)
+    np.testing.assert_allclose(drawn.prediction, np.linspace(0, 1, 6) + 0.5)
+    assert sorted(drawn.figures()) == ["solution", "spectrum"]
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -119,3 +134,113 @@ def test_helmholtz_is_a_plane_of_the_exact_solution() -> None:
     assert isinstance(drawn, PlaneData)
     x = np.linspace(-1, 1, 101)
     np.testing.assert_allclose(drawn.prediction, np.sin(np.pi * x) * np.sin(4 * np.pi * x[:, None]), atol=1e-13)
+
+
+def test_exact_solution_may_be_a_numpy_array() -> None:
+    class Numbers(Grid):
+        def exact(self, points: Tensor) -> Any:
+            return 2 * points[:, 0].numpy()
+
+    problem = Numbers("xt")
+    drawn = solution_figures(problem, problem.predict)["numbers"]
+    assert isinstance(drawn, SpaceTimeData)
+    assert drawn.exact is not None
+    np.testing.assert_array_equal(drawn.exact, np.broadcast_to(2 * drawn.x, (6, 3)))
+
+
+Drawn = RegressionData | SpaceTimeData | PlaneData
+
+
+@pytest.mark.parametrize("coordinates", ["x", "xt", "xy"])
+def test_title_has_the_facts_and_the_error_of_each_unknown(coordinates: str) -> None:
+    problem = Grid(coordinates, "vw")
+    drawn = solution_figures(problem, problem.predict, RunFacts(step=3, scope="layer"))
+    for factor, data in enumerate(drawn.values(), start=1):
+        assert isinstance(data, Drawn)
+        u = problem.function(problem.grid())[:, 0].numpy() * factor
+        difference = (problem.predict(problem.grid()) - problem.function(problem.grid()))[:, 0].numpy()
+        error = float(np.linalg.norm(difference) / np.linalg.norm(u))
+        assert data.title == RunFacts(step=3, scope="layer").title(error)
+
+
+def test_title_is_left_out_where_nothing_is_known() -> None:
+    problem = Grid("xt", known=False)
+    drawn = solution_figures(problem, problem.predict)["grid"]
+    assert isinstance(drawn, SpaceTimeData)
+    assert drawn.title is None
+
+
+def test_diverged_prediction_is_drawn_and_its_title_says_nan() -> None:
+    problem = Grid("xt")
+    drawn = solution_figures(problem, lambda points: problem.predict(points) * torch.nan)["grid"]
+    assert isinstance(drawn, SpaceTimeData)
+    assert drawn.title == "relative L2 error nan"
+    assert sorted(drawn.figures()) == ["error", "field", "slices", "spectrum"]
+
+
+@pytest.mark.parametrize("coordinates", ["x", "xt", "xy"])
+def test_training_points_are_handed_on(coordinates: str) -> None:
+    problem, points = Grid(coordinates), np.zeros((3, len(coordinates)))
+    drawn = solution_figures(problem, problem.predict, points=points)["grid"]
+    assert isinstance(drawn, Drawn)
+    assert drawn.points is points
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_facts_name_the_slopes_of_the_network(scope: Scope) -> None:
+    assert run_facts(MLP(2, 1, width=4, depth=2, scope=scope, n=5), None) == RunFacts(scope=scope, n=5.0)
+
+
+def test_facts_leave_out_slopes_that_differ_or_that_there_are_none_of() -> None:
+    layer, neuron = (AdaptiveActivation("tanh", scope, n=2, shape=(3,)) for scope in ("channel", "neuron"))
+    assert run_facts(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), None) == RunFacts()
+    assert run_facts(nn.Sequential(layer, neuron), None) == RunFacts(n=2.0)
+    assert run_facts(nn.Sequential(layer, AdaptiveActivation("tanh", "channel", n=3, shape=(3,))), None) == RunFacts(
+        scope="channel"
+    )
+
+
+def test_facts_know_the_step_after_a_fit_and_not_that_of_a_checkpoint(tmp_path: Path) -> None:
+    model, trainer = small_regressor(), quiet_trainer(max_epochs=1)
+    assert run_facts(model.network, trainer).step is None
+    trainer.fit(model, datamodule=regression_data(steps_per_epoch=5))
+    assert run_facts(model.network, trainer).step == 5
+    trainer.validate(model, datamodule=regression_data(), verbose=False)
+    assert run_facts(model.network, trainer).step == 5
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    path = str(tmp_path / "last.ckpt")
+    for tester in (trainer, quiet_trainer()):
+        tester.test(model, datamodule=regression_data(), ckpt_path=path, weights_only=True, verbose=False)
+        assert run_facts(model.network, tester).step is None
+
+
+def test_training_inputs_are_the_points_of_the_moment() -> None:
+    model, data = small_pinn(), burgers_data(num_residual=30, batch_size=10)
+    trainer = quiet_trainer(max_epochs=1)
+    assert training_inputs(None, 2) is training_inputs(trainer, 2) is None
+    trainer.fit(model, datamodule=data)
+
+    def inputs() -> NDArray[Any]:
+        points = training_inputs(trainer, 2)
+        assert points is not None
+        return points
+
+    np.testing.assert_allclose(inputs(), data.residual_points(), rtol=1e-6)
+    moved = 0.5 * data.residual_points()
+    data.set_residual_points(moved)
+    np.testing.assert_allclose(inputs(), moved, rtol=1e-6)
+    assert training_inputs(trainer, 1) is None
+
+
+def test_training_inputs_are_those_of_a_tensor_dataset_and_of_no_other_loader() -> None:
+    x = torch.linspace(-1, 1, 6, dtype=torch.float64).unsqueeze(1)
+    known = []
+    for loader in (DataLoader(TensorDataset(x.float(), x.float()), 2), Batches([(x, x)]), DataLoader([1, 2]), x):  # type: ignore[arg-type]
+        trainer = cast(
+            "Trainer", SimpleNamespace(train_dataloader=loader)
+        )  # a real one warns where there are many CPUs
+        known.append(training_inputs(trainer, 1))
+    of_the_dataset, *of_others = known
+    assert of_the_dataset is not None
+    np.testing.assert_allclose(of_the_dataset, x, rtol=1e-6)
+    assert of_others == [None, None, None]

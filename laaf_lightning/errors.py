@@ -33,10 +33,26 @@ def unknown_choice(kind: str, value: object, allowed: Iterable[str]) -> str:
     """
     names = list(allowed)
     text = f"unknown {kind} {value!r}: valid are {', '.join(names)}"
-    near = max(names, key=lambda name: _likeness(str(value), name), default=None)
-    if near is None or _likeness(str(value), near) < _ALIKE:
-        return text
-    return f"{text}; did you mean {near!r}?"
+    near = nearest(str(value), names)
+    return text if near is None else f"{text}; did you mean {near!r}?"
+
+
+def nearest(value: str, names: Iterable[str]) -> str | None:
+    """Find the name that was probably meant.
+
+    Args:
+        value: what was given.
+        names: the valid names; of dotted ones the last part is compared.
+
+    Returns:
+        The most alike; None if none is alike.
+
+    Example:
+        >>> nearest("neurons", ["layer", "neuron"])
+        'neuron'
+    """
+    near = max(names, key=lambda name: _likeness(value, name), default=None)
+    return None if near is None or _likeness(value, near) < _ALIKE else near
 
 
 def _likeness(value: str, name: str) -> float:

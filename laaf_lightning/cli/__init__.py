@@ -1,14 +1,18 @@
-"""The command line: ``laaf fit|validate|test|predict --config …`` on LightningCLI."""
+"""The command line: ``laaf fit|validate|test|predict --config …`` on LightningCLI, and what is beside it."""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
+from laaf_lightning._version import __version__
 from laaf_lightning.cli.command_line import LAAFCommandLine as LAAFCommandLine
 from laaf_lightning.cli.foreign_texts import HARMLESS_WARNINGS
+from laaf_lightning.cli.shipped_configs import list_or_copy, with_found_configs
+from laaf_lightning.cli.words import say, without_advertisements
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -19,24 +23,50 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
         args: the arguments; None takes those of the process.
 
     Returns:
-        The command line object, with its trainer, model and datamodule.
+        The command line object, with its trainer, model and datamodule. ``configs`` and ``--version``, which train
+        nothing, end with ``SystemExit``, as ``--help`` does.
+
+    Raises:
+        SystemExit: see above.
 
     Example:
-        ``main(["fit", "--config", "configs/burgers.yaml", "--model.scope", "neuron"])``
+        ``main(["fit", "--config", "burgers.yaml", "--model.scope", "neuron"])``
     """
-    with warnings.catch_warnings():
+    given = [*(sys.argv[1:] if args is None else args)]
+    if given and (command := _WITHOUT_TRAINER.get(given[0])) is not None:
+        command(given[1:])
+        raise SystemExit(0)
+    found, lines = with_found_configs(given)
+    for line in lines:
+        say(line)
+    with warnings.catch_warnings(), without_advertisements():
         for message, category, module in HARMLESS_WARNINGS:
             warnings.filterwarnings("ignore", message, category, module)
-        return LAAFCommandLine.run(args)
+        return LAAFCommandLine.run(found)
 
 
 def cli() -> None:
     """Run the console script: a wrong request ends with one sentence and exit status 2."""
+    if "" not in sys.path and str(os.getcwd()) not in sys.path:  # noqa: PTH109  # as `python -m` writes it
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109  # a class of the user's is named by its file there
     try:
         main()
     except ConfigurationError as error:
         if os.environ.get("LAAF_TRACEBACK"):
             raise
         text = " ".join(str(error).split())
-        sys.stderr.write(f"laaf: error: {text} (LAAF_TRACEBACK=1 shows the traceback)\n")
+        hint = "" if text.endswith(")") else " (LAAF_TRACEBACK=1 shows the traceback)"
+        sys.stderr.write(f"laaf: error: {text}{hint}\n")
         sys.exit(2)
+
+
+def _say_versions(_: Sequence[str]) -> None:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "pytorch-lightning"))
+    python = ".".join(map(str, sys.version_info[:3]))
+    say(f"laaf {__version__} ({libraries}, Python {python})")
+
+
+_WITHOUT_TRAINER: dict[str, Callable[[Sequence[str]], None]] = {
+    "configs": list_or_copy,
+    "--version": _say_versions,
+}

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
+from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.utilities import rank_zero_only
 
 from laaf_lightning.cli.checkpoint import check_checkpoint
-from laaf_lightning.cli.parser import RequestParser
-from laaf_lightning.cli.run_folder import DEFAULT_LOGGER, RunFolder
+from laaf_lightning.cli.parser import RequestParser, import_all
+from laaf_lightning.cli.run.folder import DEFAULT_LOGGER, RunFolder
+from laaf_lightning.cli.run.label import AUTO, label_of
+from laaf_lightning.cli.words import say, what_runs
 from laaf_lightning.cli.wrong_request import as_wrong_request
 from laaf_lightning.errors import ConfigurationError
 
 _LINKED_FACTS = ("num_classes", "in_channels", "image_size")
-_KNOWN_METRICS = {
-    "test/relative_l2": "relative L2 error {:.4g}",
-    "test/accuracy": "test accuracy {:.2%}",
-    "val/relative_l2": "relative L2 error {:.4g}",
-    "val/accuracy": "validation accuracy {:.2%}",
-}
 
 
 class LAAFCommandLine(LightningCLI):
@@ -32,16 +28,24 @@ class LAAFCommandLine(LightningCLI):
 
     Attributes:
         run_folder: the folder that belongs to this run alone.
+        outcome: what came out of the last fit, validation or test, as plain values; also in ``outcome.json``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        from laaf_lightning.cli.run.steps import Steps  # noqa: PLC0415  # not to be imported for --help
+
         self.run_folder = RunFolder()
-        self._last_validation = _LastValidation()
-        kwargs["trainer_defaults"] = {"callbacks": self._last_validation, **kwargs.get("trainer_defaults", {})}
+        self.outcome: dict[str, Any] = {}
+        self._steps = Steps()
+        self._seconds: float | None = None
+        kwargs["trainer_defaults"] = {"callbacks": self._steps, **kwargs.get("trainer_defaults", {})}
         try:
             super().__init__(*args, **kwargs)
-        except Exception as error:
-            self.run_folder.give_back()
+        except BaseException as error:
+            if not self._steps.taken:
+                self.run_folder.give_back()
+            if not isinstance(error, Exception):
+                raise
             request = as_wrong_request(error)
             if request is None or request is error:
                 raise
@@ -57,14 +61,19 @@ class LAAFCommandLine(LightningCLI):
         Returns:
             The command line object, with its trainer, model and datamodule.
         """
+        import_all()  # so that every class of ours is known by its name alone
         return cls(
             LightningModule,
             LightningDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
             seed_everything_default=0,
-            trainer_defaults={"logger": DEFAULT_LOGGER},
-            parser_kwargs={"prog": "laaf", "description": "Adaptive activation functions with slope recovery."},
+            trainer_defaults={"logger": DEFAULT_LOGGER, "enable_model_summary": False},
+            parser_kwargs={
+                "prog": "laaf",
+                "description": "Adaptive activation functions with slope recovery. Beside the commands below, laaf "
+                "configs lists and copies the configurations of the package, and laaf --version tells the versions.",
+            },
             parser_class=RequestParser,
             # An optimiser beside the model would take the place of the model's own, which spares slopes weight decay.
             auto_configure_optimizers=False,
@@ -96,6 +105,13 @@ class LAAFCommandLine(LightningCLI):
             parser.add_lightning_class_args(callback, key)
             parser.set_defaults({f"{key}.enabled": False})
         parser.add_argument("--test_after_fit", type=bool, default=False, help="Whether fit ends with a test.")
+        parser.add_argument(
+            "--run_label",
+            type=str,
+            default=AUTO,
+            help="Folder between a job's name and a run's date: auto for what the run is (layer-n10-warmup100), or any "
+            "name; empty for none.",
+        )
         parser.link_arguments("model.init_args.problem", "data.init_args.problem")
         for fact in _LINKED_FACTS:
             parser.link_arguments(f"data.{fact}", f"model.init_args.{fact}", apply_on="instantiate")
@@ -111,10 +127,15 @@ class LAAFCommandLine(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Give the run a folder that no other run has."""
-        self.save_config_kwargs = self.run_folder.reserve(self.config[self.subcommand].trainer)
+        from laaf_lightning.cli.run.saved_config import SavedConfig  # noqa: PLC0415  # as above
+
+        config = self.config[self.subcommand]
+        self.run_folder.reserve(config.trainer, label_of(config))
+        self.save_config_callback = SavedConfig
+        self.save_config_kwargs = {"folder": self.run_folder.path}
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Build the Trainer.
+        """Build the Trainer, with the checkpoints and the progress bar of a run unless others are asked for.
 
         Args:
             kwargs: settings that go before the configuration's.
@@ -125,10 +146,32 @@ class LAAFCommandLine(LightningCLI):
         Raises:
             ConfigurationError: for a setting that it refuses.
         """
+        from laaf_lightning.cli.run.best_checkpoint import checkpoints_for  # noqa: PLC0415  # as above
+        from laaf_lightning.cli.run.progress import RunProgressBar  # noqa: PLC0415  # as above
+
+        settings = self.config_init[self.subcommand].trainer
+        given = settings.callbacks or []
+        given = [*given] if isinstance(given, (list, tuple)) else [given]
+        added: list[Callback] = []
+        folder = None if self.run_folder.is_the_loggers else self.run_folder.path
+        if settings.enable_checkpointing is not False and not settings.fast_dev_run and not settings.barebones:
+            added += checkpoints_for(self.model, given, folder)
+        shows = settings.enable_progress_bar is not False and not settings.barebones
+        if shows and not any(isinstance(callback, ProgressBar) for callback in given):
+            added.append(RunProgressBar())
+        self.trainer_defaults = {**self.trainer_defaults, "callbacks": [self._steps, *added]}
         try:
-            return super().instantiate_trainer(**kwargs)
+            trainer = super().instantiate_trainer(**kwargs)
         except ValueError as error:
             raise ConfigurationError(f"the Trainer refuses its settings: {error}") from error
+        return trainer
+
+    def before_fit(self) -> None:
+        """Say what is about to be trained, and where its logs lie."""
+        say(what_runs(self.model, self.trainer, self.config[self.subcommand]))
+        if self.run_folder.path is not None:
+            say(f"run: {self.run_folder.path}")
+        self._seconds = time.perf_counter()
 
     def predict(self, **kwargs: Any) -> None:
         """Predict, and keep what came out.
@@ -137,26 +180,40 @@ class LAAFCommandLine(LightningCLI):
             kwargs: arguments of ``Trainer.predict``.
         """
         predictions = self.trainer.predict(**kwargs)
-        folder = self.trainer.log_dir
+        folder = self._folder()
         if not predictions or folder is None:
             return
         rank = f"-rank{self.trainer.global_rank}" if self.trainer.world_size > 1 else ""
-        file = Path(folder) / f"predictions{rank}.pt"
+        file = folder / f"predictions{rank}.pt"
         file.parent.mkdir(parents=True, exist_ok=True)
         torch.save(predictions, file)
-        _say(f"predictions of {len(predictions)} batches in {file}")
+        say(f"predictions of {len(predictions)} batches in {file}")
 
     def after_fit(self) -> None:
         """Say in words what came out and where it is, after a validation if the last steps have had none."""
+        from laaf_lightning.cli.run.progress import quiet_bar  # noqa: PLC0415  # as above
         from laaf_lightning.modules import AdaptiveModule  # noqa: PLC0415  # not to be imported for --help
 
+        seconds = None if self._seconds is None else time.perf_counter() - self._seconds
         steps = self.trainer.global_step
-        stale = self._last_validation.step != steps and any(self.trainer.num_val_batches)
+        stale = self._steps.validated != steps and any(self.trainer.num_val_batches)
         if stale and isinstance(self.model, AdaptiveModule):
-            self.trainer.validate(self.model, self.datamodule, verbose=False)
+            with quiet_bar(self.trainer):
+                self.trainer.validate(self.model, self.datamodule, verbose=False)
         if self.config[self.subcommand].test_after_fit:
             self.trainer.test(self.model, self.datamodule, verbose=False)
-        self._say_outcome(f" after {steps} optimiser steps")
+        if self._steps.taken:
+            self._say_outcome(f" after {steps} optimiser steps in {_in_words(seconds)}", seconds)
+            return
+        self._say_outcome(self._why_nothing_was_done(steps), seconds)
+
+    def _why_nothing_was_done(self, steps: int) -> str:
+        settings = self.config[self.subcommand].trainer
+        limits = {name: settings.get(name) for name in ("max_steps", "max_epochs", "max_time", "limit_train_batches")}
+        told = ", ".join(f"{name}={value}" for name, value in limits.items() if value not in {None, -1})
+        path = self.config[self.subcommand].get("ckpt_path")
+        begun = f"{path} has {steps} optimiser steps behind it and " if path else ""
+        return f"; nothing was left to do: {begun}{told or 'the data'} allow no more (--trainer.max_steps)"
 
     def after_validate(self) -> None:
         """Say in words what came out."""
@@ -166,43 +223,26 @@ class LAAFCommandLine(LightningCLI):
         """Say in words what came out."""
         self._say_outcome()
 
-    def _say_outcome(self, when: str = "") -> None:
-        folder = self.trainer.log_dir  # a broadcast: on all ranks
+    def _say_outcome(self, when: str = "", seconds: float | None = None) -> None:
+        from laaf_lightning.cli.run import outcome  # noqa: PLC0415  # as above
+
+        folder = self._folder()
+        self.outcome = outcome.outcome_of(self.trainer, self.model, self.config[self.subcommand], seconds)
+        outcome.keep(self.outcome, self.trainer, folder)
+        engine = f", {self.outcome['engine']}" if self.outcome["engine"] else ""
         written = "logs and figures" if self.trainer.loggers else "checkpoints"
         where = f"; {written} in {folder}" if folder else ""
-        _say(f"{_outcome(self.trainer) or 'finished'}{when}{where}")
+        say(f"{outcome.in_words(self.outcome)}{when}{engine}{where}{outcome.best_in_words(self.outcome)}")
+
+    def _folder(self) -> Path | None:
+        """Return the run's folder, on all ranks."""
+        folder = self.trainer.log_dir  # a broadcast: on all ranks
+        if not self.run_folder.is_the_loggers:
+            folder = self.trainer.strategy.broadcast(self.run_folder.path)
+        return None if folder is None else Path(folder)
 
 
-class _LastValidation(Callback):
-    """Remembers the optimiser step of the last validation."""
-
-    step = -1
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.sanity_checking:
-            self.step = trainer.global_step
-
-
-def _outcome(trainer: Trainer) -> str:
-    """Write the metrics that matter, or else the first few of a foreign module."""
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    known = [text.format(metrics[name]) for name, text in _KNOWN_METRICS.items() if name in metrics]
-    known += [
-        f"{name.partition('/')[2].removesuffix('_error')} off by {value:.2%}"
-        for name, value in metrics.items()
-        if name.startswith(_outcome_stage(metrics)) and name.endswith("_error")
-    ]
-    if not known and "train/loss" in metrics:
-        known = [f"last logged training loss {metrics['train/loss']:.4g}"]
-    others = [f"{name} {value:.4g}" for name, value in metrics.items() if not name.startswith("slope")]
-    return ", ".join(known or others[:3])
-
-
-def _outcome_stage(metrics: Mapping[str, float]) -> str:
-    """Tell which errors of learnt coefficients count: those of a test where there was one."""
-    return "test/" if any(name.startswith("test/") for name in metrics) else "val/"
-
-
-@rank_zero_only
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
+def _in_words(seconds: float | None) -> str:
+    """Write a time."""
+    seconds = seconds or 0.0
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

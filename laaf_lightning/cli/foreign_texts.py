@@ -21,6 +21,16 @@ HARMLESS_WARNINGS: tuple[tuple[str, type[Warning], str], ...] = (
     ("", DeprecationWarning, r"pytorch_lightning\.cli"),
 )
 
+# What it says before every run, of which nothing concerns this one.
+_ADVERTISEMENTS = (
+    "💡 Tip",
+    "GPU available: ",
+    "TPU available: ",
+    "HPU available: ",
+    "Seed set to ",
+    "`Trainer.fit` stopped",
+)
+
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _LITERAL = re.compile(r"typing\.Literal(\[.*?\])")
 _VALUES = (re.compile(r"Got value: (.*)$", re.MULTILINE), re.compile(r"Given value: (.*)$", re.MULTILINE))
@@ -34,6 +44,18 @@ _HEADING = re.compile(r"^\s*Errors:\s*$", re.MULTILINE)
 _BULLET = re.compile(r"^\s*- ", re.MULTILINE)
 _OF_A_TYPE = "Expected a "
 _DULL = ("Expected a <class 'NoneType'>", "Expected a path but", "Does not validate")
+
+
+def is_about_lightning_itself(text: str) -> bool:
+    """Tell a line that Lightning prints in every run from one about this run.
+
+    Args:
+        text: the line.
+
+    Returns:
+        Whether it can be left out.
+    """
+    return text.startswith(_ADVERTISEMENTS)
 
 
 def refused_key(message: str) -> list[str]:

@@ -21,9 +21,33 @@ from laaf_lightning.cli.foreign_texts import (
 )
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
+_OURS = "slope_recovery"
+_NAMED = {"model": "Models", "data": "Data", "problem": "Problems", "weight": "Schedules for --slope_recovery.weight"}
+_TITLES = {"<class 'pytorch_lightning.core.module.LightningModule'>": "The model"}
+
 
 class RequestParser(LightningArgumentParser):
     """Parser whose errors are `ConfigurationError`: one sentence with the valid choices, without the usage."""
+
+    def format_help(self) -> str:
+        """Write the help of a subcommand with what is ours first, and with the names that can be given.
+
+        Returns:
+            The text.
+        """
+        if _OURS not in {action.dest for action in self._actions}:
+            return str(super().format_help())
+        groups = self._action_groups
+        names = {key: ", ".join(name.rpartition(".")[2] for name in known_classes(key)) for key in _NAMED}
+        self.description = " ".join(f"{what}: {names[key]}." for key, what in _NAMED.items())
+        for group in groups:
+            group.title = _TITLES.get(str(group.title), group.title)
+        self.usage = f"{subcommand_of(self.prog)} --config FILE [options], or --model CLASS --data CLASS [options]"
+        try:
+            self._action_groups = sorted(groups, key=_place)
+            return str(super().format_help())
+        finally:
+            self._action_groups = groups
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End parsing.
@@ -40,6 +64,14 @@ class RequestParser(LightningArgumentParser):
         text = explanation(message)
         hint = "" if text.startswith("unknown ") else f" ({subcommand_of(self.prog)} --help lists the options)"
         raise ConfigurationError(f"{text}{hint}") from ex
+
+
+def _place(group: Any) -> int:
+    """Return where a group of options stands in the help: ours first, then the Trainer's forty."""
+    options = [option for action in group._group_actions for option in action.option_strings]
+    if any(option.startswith("--trainer") for option in options):
+        return 3
+    return 0 if "--config" in options else 2 if not options else 1
 
 
 def explanation(message: str) -> str:
@@ -67,6 +99,17 @@ def explanation(message: str) -> str:
     return f"{key}: {text}" if key and text else as_options(message)
 
 
+def import_all() -> dict[str, Any]:
+    """Import every public name of the package, so that a class is found by its name alone.
+
+    Returns:
+        What stands behind each name.
+    """
+    import laaf_lightning  # noqa: PLC0415  # the package's own names, all of which are imported here
+
+    return {name: getattr(laaf_lightning, name) for name in laaf_lightning.__all__}
+
+
 def known_classes(key: str) -> list[str]:
     """List the classes that a key of a configuration takes.
 
@@ -76,9 +119,7 @@ def known_classes(key: str) -> list[str]:
     Returns:
         Dotted paths of ours, and torch's optimisers and schedulers; nothing for other keys.
     """
-    import laaf_lightning  # noqa: PLC0415  # the package's own names, all of which are imported here
-
-    ours = {name: getattr(laaf_lightning, name) for name in laaf_lightning.__all__}
+    ours = import_all()
     torchs: dict[str, Any] = {"optimizer": torch.optim, "lr_scheduler": torch.optim.lr_scheduler}
     bases: dict[str, type] = {
         "model": LightningModule,

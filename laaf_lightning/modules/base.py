@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pytorch_lightning import Callback
 from torch import Tensor, nn
@@ -13,7 +13,12 @@ from torchmetrics import MetricCollection
 from laaf_lightning.lightning_packages import PytorchLightningModule
 from laaf_lightning.metrics import RelativeL2Error
 from laaf_lightning.modules.construction import BuiltAfterConstruction
-from laaf_lightning.modules.hyper_parameters import note_live_objects, refuse_without, save_settings
+from laaf_lightning.modules.hyper_parameters import (
+    note_live_objects,
+    refuse_without,
+    save_settings,
+    without_internals,
+)
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam, configure, mean_closure
 from laaf_lightning.modules.refusals import refuse_sharding
 
@@ -70,6 +75,19 @@ class AdaptiveModule(PytorchLightningModule, metaclass=BuiltAfterConstruction):
         self._make_scheduler = lr_scheduler
         self._slope_lr = slope_lr
         self._compiles = compile
+
+    @property
+    def hparams_initial(self) -> Any:
+        """The hyper-parameters for loggers, without what Lightning's command line adds for itself."""
+        return type(self.hparams)(without_internals(super().hparams_initial))
+
+    @property
+    def monitored(self) -> tuple[str, Literal["min", "max"]] | None:
+        """What tells a better network from a worse: the first metric, in validation, and which way; None without."""
+        for name, metric in self.metrics.items(keep_base=False):
+            if (higher := metric.higher_is_better) is not None:
+                return f"val/{name}", "max" if higher else "min"
+        return None
 
     def build_parts(self) -> None:
         """Build network and metrics, unless that is done: for constructors that go on with them."""

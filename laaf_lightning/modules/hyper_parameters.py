@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
@@ -41,6 +42,18 @@ def save_settings(module: LightningModule) -> list[str]:
     parameters = inspect.signature(type(module)).parameters
     live = [name for name in arguments if name not in plain and name not in _HAVE_DEFAULTS]
     return [name for name in live if name not in parameters or arguments[name] is not parameters[name].default]
+
+
+def without_internals(hyper_parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what Lightning's command line keeps for itself.
+
+    Args:
+        hyper_parameters: a module's.
+
+    Returns:
+        Those that a logger should show.
+    """
+    return {name: value for name, value in hyper_parameters.items() if name != _MADE_BY_THE_COMMAND_LINE}
 
 
 def note_live_objects(checkpoint: dict[str, Any], names: list[str]) -> None:

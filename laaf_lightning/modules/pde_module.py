@@ -58,6 +58,13 @@ class PDEModule(AdaptiveModule):
         return self.solution.engine
 
     @property
+    def engine_in_words(self) -> str:
+        """How the derivatives are computed, for example ``"Taylor mode, compiled"``."""
+        recorded = self.device.type == "cuda" and self.solution.cuda_graphs
+        compiled = ", compiled" if self.solution.is_compiled else ""
+        return f"{self.differentiator.title}{compiled}{', as a CUDA graph' if recorded else ''}"
+
+    @property
     def chunk_size(self) -> int | None:
         """Most residual points at a time; None for all. It may be changed between steps."""
         return self._solution.chunk_size

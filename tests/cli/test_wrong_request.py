@@ -58,7 +58,12 @@ def contents(folder: Path) -> dict[str, bytes]:
         ((*TINY, "--trainer.devices=0"), ".*devices.*0"),
         ((*TINY, "--optimizer=torch.optim.SGD"), "unrecognized arguments: --optimizer=.*"),
         (("--data=laaf_lightning.SemeionDataModule",), "the following arguments are required: --model.*"),
-        (("--config=nowhere.yaml",), "config: .*nowhere.yaml.*laaf fit --help.*"),
+        (
+            ("--config=nowhere.yaml",),
+            "unknown configuration 'nowhere.yaml': .*burgers.yaml.*is no file.*",
+        ),
+        (("--config", "burger.yaml"), ".*did you mean 'burgers.yaml'.*"),
+        (("--config=configs",), "unknown configuration 'configs'.*"),
     ],
     ids=lambda value: value[-1].lstrip("-") if isinstance(value, tuple) else "",
 )

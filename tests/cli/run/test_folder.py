@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from jsonargparse import Namespace
-from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.loggers.logger import DummyLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from laaf_lightning import ConfigurationError
-from laaf_lightning.cli.run_folder import RunFolder
+from laaf_lightning.cli.run.folder import RunFolder
 from tests.cli.command import TINY, checkpoint_of, folder_of, laaf
 
 TENSORBOARD = "pytorch_lightning.loggers.TensorBoardLogger"
@@ -204,44 +203,52 @@ def test_two_runs_have_two_folders_and_the_second_leaves_the_first_alone(
     for run in (first, second):
         assert (folder_of(run) / "config.yaml").is_file()
         assert checkpoint_of(run).is_file()
-        assert folder_of(run) == Path(job) / folder_of(run).name
+        name = folder_of(run).name
+        assert folder_of(run) == Path(job) / (name if name == "same" else f"layer-n10-recovery/{name}")
     assert {name: content for name, content in snapshot(workplace).items() if name in kept} == kept
     assert not [path for path in workplace.iterdir() if path.is_file()]
 
 
 @pytest.mark.slow
-def test_a_foreign_logger_keeps_every_runs_configuration(workplace: Path) -> None:
-    arguments = [f"--trainer.logger={SilentLogger.__module__}.SilentLogger", "--trainer.enable_checkpointing=false"]
-    laaf("fit", *TINY, *arguments)
+def test_a_foreign_logger_has_a_folder_beside_it_for_each_run(workplace: Path) -> None:
+    arguments = [f"--trainer.logger={SilentLogger.__module__}.SilentLogger"]
+    first = laaf("fit", *TINY, *arguments)
     kept = snapshot(workplace)
-    laaf("fit", *TINY, *arguments)
-    assert len(list((workplace / "runs").glob("config-*.yaml"))) == 2
+    second = laaf("fit", *TINY, *arguments)
+    folders = {run.run_folder.path for run in (first, second)}
+    assert len(folders) == 2
+    for folder in folders:
+        assert folder is not None
+        assert folder.parts[:3] == ("runs", "laaf", "layer-n10-recovery")
+        written = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+        assert written == {"config.yaml", "outcome.json", "checkpoints/epoch=1-step=2.ckpt", "figures/slope_slopes.png"}
     assert {name: content for name, content in snapshot(workplace).items() if name in kept} == kept
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("arguments", [[], ["--trainer.logger=false"]], ids=["tensorboard", "none"])
-def test_a_saved_configuration_runs_again_beside_the_first_run(arguments: list[str], workplace: Path) -> None:
-    first = laaf("fit", *TINY, *arguments)
-    again = laaf("fit", f"--config={folder_of(first) / 'config.yaml'}")
-    assert folder_of(again).resolve().parent == folder_of(first).resolve().parent
-    assert folder_of(again) != folder_of(first)
+def test_the_label_stands_between_the_job_and_the_date() -> None:
+    trainer = settings()
+    run_folder = RunFolder()
+    run_folder.reserve(trainer, "layer-n10")
+    assert run_folder.path == version(trainer)
+    assert version(trainer).parent == Path("runs/job/layer-n10")
+    run_folder.give_back()
+    assert not Path("runs/job/layer-n10").exists()
 
 
-def test_a_second_run_has_a_folder_of_its_own() -> None:
-    first, second = (folder_of(laaf("fit", *TINY, "--trainer.enable_checkpointing=false")) for _ in range(2))
-    assert first != second
-    assert (first / "config.yaml").is_file()
-    assert (second / "config.yaml").is_file()
+@pytest.mark.parametrize("label", ["", "layer-n10"])
+def test_a_root_from_a_saved_configuration_is_not_nested(label: str) -> None:
+    trainer = namespace(logger=False, default_root_dir="mine")
+    RunFolder().reserve(trainer, label)
+    first = Path(trainer.default_root_dir)
+    (first / "config.yaml").touch()
+    RunFolder().reserve(trainer, label)
+    assert Path(trainer.default_root_dir).parent == first.parent
 
 
-def test_a_fast_dev_run_leaves_nothing_behind(workplace: Path) -> None:
-    laaf("fit", *TINY, "--trainer.fast_dev_run=true")
-    assert not list(workplace.iterdir())
-
-
-@pytest.mark.slow
-def test_the_csv_logger_writes_its_metrics() -> None:
-    run = laaf("fit", *TINY, f"--trainer.logger={CSV}")
-    assert isinstance(run.trainer.logger, CSVLogger)
-    assert "slope/network.activations.0/mean" in (folder_of(run) / "metrics.csv").read_text()
+def test_what_a_run_without_a_step_was_told_goes_with_its_folder() -> None:
+    run_folder, trainer = RunFolder(), settings()
+    run_folder.reserve(trainer)
+    for name in ("config.yaml", "hparams.yaml", "events.out.tfevents.1.machine.2.0"):
+        (version(trainer) / name).touch()
+    run_folder.give_back()
+    assert not version(trainer).exists()

@@ -19,61 +19,80 @@ DEFAULT_LOGGER: dict[str, Any] = {
     "class_path": "pytorch_lightning.loggers.TensorBoardLogger",
     "init_args": {"save_dir": "runs", "name": "laaf"},
 }
-_CONFIG = "config.yaml"
+CONFIG = "config.yaml"
+_OUR_FILES = ("config.yaml", "hparams.yaml", "events.out.tfevents.*", "metrics.csv")
+_JOB_SETTINGS = ("name", "project", "experiment_name")
 
 
 class RunFolder:
-    """Reserves folders for one run, named by date and time, and gives back those that stayed empty."""
+    """Reserves folders for one run, named by what it is and by date and time; gives back those of a run that never was.
+
+    Attributes:
+        path: the run's folder; None on ranks other than zero, for a ``fast_dev_run``, and where a logger writes to an
+            address.
+        is_the_loggers: whether the first logger, or the Trainer without one, writes there by itself.
+    """
 
     def __init__(self) -> None:
+        self.path: Path | None = None
+        self.is_the_loggers = True
         self._reserved: list[Path] = []
 
-    def reserve(self, trainer: Any) -> dict[str, Any]:
+    def reserve(self, trainer: Any, label: str = "") -> None:
         """Make the run's folder and write it into the Trainer's settings.
 
         TensorBoard and CSV loggers get a version of their own, a run without a logger a ``default_root_dir``. Other
-        loggers name their runs themselves: beside them only the saved configuration needs a name of its own. A
-        ``fast_dev_run`` writes nothing, and ranks other than zero are told by Lightning what rank zero has chosen.
+        loggers name their runs themselves, and some keep all of them in one folder: beside them the run's own folder
+        holds the configuration, checkpoints, figures and predictions. A ``fast_dev_run`` writes nothing, and ranks
+        other than zero are told by Lightning what rank zero has chosen.
 
         Args:
             trainer: the Trainer's settings, a namespace that is changed in place.
-
-        Returns:
-            Settings of the callback that saves the configuration.
+            label: a folder between the job's name and the run's date and time; empty for none.
         """
         if trainer.get("fast_dev_run") or getattr(rank_zero_only, "rank", 0):
-            return {}
+            return
         if trainer.get("logger") is False:
-            trainer["default_root_dir"] = self._beside_earlier_runs(trainer.get("default_root_dir"))
-            return {}
+            job = _job_of(Path(trainer.get("default_root_dir") or "runs/laaf"), label)
+            self.path = job / self._make(job, _stamps(label), "--trainer.default_root_dir")
+            trainer["default_root_dir"] = str(self.path)
+            return
         if trainer.get("logger") is None or trainer["logger"] is True:
             trainer["logger"] = _default_logger(type(trainer), trainer.get("default_root_dir"))
         loggers = trainer["logger"] if isinstance(trainer["logger"], list) else [trainer["logger"]]
+        self.is_the_loggers = _writes_into_versions(loggers[0])
         for logger in filter(_writes_into_versions, loggers):
-            settings = logger["init_args"]
-            settings["version"] = self._new_version(settings)
-        return {} if _writes_into_versions(loggers[0]) else {"config_filename": f"config-{time.time_ns()}.yaml"}
+            self._give_version(logger["init_args"], label, is_first=logger is loggers[0])
+        if not self.is_the_loggers:
+            settings = loggers[0].get("init_args") or {}
+            root = settings.get("save_dir") or trainer.get("default_root_dir") or "runs"
+            name = next((settings[key] for key in _JOB_SETTINGS if settings.get(key)), "laaf")
+            job = _local(str(root)) / str(name)
+            self.path = job / self._make(job, _stamps(label), "--trainer.default_root_dir")
 
     def give_back(self) -> None:
-        """Remove what is still empty: a run that never started leaves nothing behind."""
+        """Remove what a run that never took a step has left: what it was told, empty logs, empty folders."""
         for folder in self._reserved:
+            for pattern in _OUR_FILES:
+                for file in folder.glob(pattern):
+                    file.unlink()
             with contextlib.suppress(OSError):
                 folder.rmdir()
+                folder.parent.rmdir()  # the label's, or the job's, if this was its only run
 
-    def _beside_earlier_runs(self, root: str | None) -> str:
-        job = _local(root or "runs/laaf")
-        if (job / _CONFIG).exists():  # the setting comes from an earlier run's saved configuration
-            job = job.parent
-        return str(job / self._make(job, _stamps(), "--trainer.default_root_dir"))
-
-    def _new_version(self, settings: Any) -> str:
+    def _give_version(self, settings: Any, label: str, *, is_first: bool) -> None:
         """Take the version that was asked for if it is free, else a new one."""
         save_dir, asked = str(settings["save_dir"]), settings.get("version")
+        if "default_hp_metric" in settings:
+            settings["default_hp_metric"] = False  # a run's own metrics stand there at its end
         wanted = [] if asked is None else [asked if isinstance(asked, str) else f"version_{asked}"]
         if "://" in save_dir:
-            return (wanted or [next(_stamps())])[0]
+            settings["version"] = (wanted or [next(_stamps(label))])[0]
+            return
         job = _local(save_dir) / (settings.get("name") or "")
-        return self._make(job, [*wanted, *_stamps()], "--trainer.logger.init_args.save_dir")
+        settings["version"] = self._make(job, [*wanted, *_stamps(label)], "--trainer.logger.init_args.save_dir")
+        if is_first:
+            self.path = job / settings["version"] / (settings.get("sub_dir") or "")
 
     def _make(self, job: Path, names: Iterable[str], option: str) -> str:
         """Make the first folder of these names that is not there yet."""
@@ -96,9 +115,17 @@ class RunFolder:
         )
 
 
-def _stamps() -> Iterator[str]:
+def _job_of(root: Path, label: str) -> Path:
+    """Return the job's folder: above the run's where the setting comes from an earlier run's saved configuration."""
+    root = _local(str(root))
+    if not (root / CONFIG).exists():
+        return root
+    return root.parent.parent if label and root.parent.name == label else root.parent
+
+
+def _stamps(label: str = "") -> Iterator[str]:
     """Yield names for a run that starts now."""
-    stamp = time.strftime("%Y-%m-%dT%H-%M-%S")
+    stamp = f"{label}/" * bool(label) + time.strftime("%Y-%m-%dT%H-%M-%S")
     yield stamp
     yield from (f"{stamp}-{attempt}" for attempt in range(1, 1000))
 

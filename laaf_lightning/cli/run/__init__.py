@@ -1,0 +1,1 @@
+"""What belongs to one run of the command line: its folder, checkpoints, progress and outcome."""

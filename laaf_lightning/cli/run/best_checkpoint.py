@@ -1,0 +1,55 @@
+"""The network with the best validated error, kept beside the last one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+
+from laaf_lightning.modules import AdaptiveModule
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """A `ModelCheckpoint` that waits for its metric: where nothing is validated, nothing is kept.
+
+    Args:
+        monitor: the metric.
+        mode: ``"min"`` or ``"max"``.
+        dirpath: where; None for the logger's folder.
+    """
+
+    def __init__(self, monitor: str, mode: str, dirpath: Path | None = None) -> None:
+        super().__init__(
+            dirpath=dirpath, filename="best-step={step}", monitor=monitor, mode=mode, auto_insert_metric_name=False
+        )
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save if the metric is there and the best so far."""
+        if self.monitor in trainer.callback_metrics:
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save if the metric is there and the best so far."""
+        if self.monitor in trainer.callback_metrics:
+            super().on_validation_end(trainer, pl_module)
+
+
+def checkpoints_for(model: LightningModule, given: list[object], folder: Path | None) -> list[Checkpoint]:
+    """Choose which checkpoints a run keeps: the last, and the best where the module says what that is.
+
+    Args:
+        model: the module.
+        given: the callbacks that were asked for; a checkpoint among them is all that is wanted.
+        folder: the folder of the run; None where the logger's serves.
+
+    Returns:
+        Callbacks to add.
+    """
+    if any(isinstance(callback, Checkpoint) for callback in given):
+        return []
+    where = None if folder is None else folder / "checkpoints"
+    last = ModelCheckpoint(dirpath=where)
+    if not isinstance(model, AdaptiveModule) or not (monitored := model.monitored):
+        return [last]
+    return [BestCheckpoint(*monitored, where), last]

@@ -1,0 +1,35 @@
+"""The configuration of a run, saved where the run is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.cli import SaveConfigCallback
+
+
+class SavedConfig(SaveConfigCallback):
+    """Writes ``config.yaml`` into the run's folder, whatever the logger.
+
+    Args:
+        args: as for the base.
+        folder: the run's folder; None for the logger's.
+        kwargs: as for the base.
+    """
+
+    def __init__(self, *args: Any, folder: Path | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, save_to_log_dir=folder is None, **kwargs)
+        self._folder = folder
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the file.
+
+        Args:
+            trainer: not used.
+            pl_module: not used.
+            stage: not used.
+        """
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self.parser.save(self.config, self._folder / self.config_filename, skip_unset=False, overwrite=False)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from laaf_lightning.errors import ConfigurationError
 
+_GIB = 2.0**30
+
 
 class FlatParameters:
     """Read and write parameters, and read their gradients, as vectors of shape (n,).
@@ -17,6 +19,7 @@ class FlatParameters:
         parameters: real floating-point tensors of one dtype on one device, each with ``requires_grad``.
 
     Attributes:
+        parameters: the tensors.
         size: n.
 
     Raises:
@@ -24,9 +27,9 @@ class FlatParameters:
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
-        self._parameters = list(parameters)
+        self.parameters = list(parameters)
         self._refuse_mixture()
-        self.size = sum(p.numel() for p in self._parameters)
+        self.size = sum(p.numel() for p in self.parameters)
 
     def values(self) -> Tensor:
         """Copy the parameters.
@@ -34,7 +37,7 @@ class FlatParameters:
         Returns:
             Shape (n,).
         """
-        return torch.cat([p.detach().reshape(-1) for p in self._parameters])
+        return torch.cat([p.detach().reshape(-1) for p in self.parameters])
 
     @torch.no_grad()
     def set_values(self, values: Tensor) -> None:
@@ -43,8 +46,8 @@ class FlatParameters:
         Args:
             values: shape (n,).
         """
-        parts = values.split([p.numel() for p in self._parameters])
-        for parameter, part in zip(self._parameters, parts, strict=True):
+        parts = values.split([p.numel() for p in self.parameters])
+        for parameter, part in zip(self.parameters, parts, strict=True):
             parameter.copy_(part.view_as(parameter))
 
     def gradient(self) -> Tensor:
@@ -54,23 +57,39 @@ class FlatParameters:
             Shape (n,); zeros where a parameter has none.
         """
         return torch.cat(
-            [torch.zeros_like(p).view(-1) if p.grad is None else p.grad.reshape(-1) for p in self._parameters]
+            [torch.zeros_like(p).view(-1) if p.grad is None else p.grad.reshape(-1) for p in self.parameters]
         )
 
+    def refuse_more_than(self, most: int) -> None:
+        """Refuse more parameters than a dense inverse Hessian should have rows.
+
+        Args:
+            most: the largest n that is allowed, the optimiser's `max_parameters`.
+
+        Raises:
+            ConfigurationError: if there are more.
+        """
+        if self.size > most:
+            gib = self.size**2 * self.parameters[0].element_size() / _GIB
+            raise ConfigurationError(
+                f"{self.size} parameters need an inverse Hessian of {gib:.3g} GiB, and max_parameters={most}: "
+                "raise it if that fits in memory, or take torch.optim.LBFGS"
+            )
+
     def _refuse_mixture(self) -> None:
-        frozen = sum(not p.requires_grad for p in self._parameters)
+        frozen = sum(not p.requires_grad for p in self.parameters)
         if frozen:
             raise ConfigurationError(
-                f"{frozen} of {len(self._parameters)} parameters require no gradient: give the optimiser those that "
+                f"{frozen} of {len(self.parameters)} parameters require no gradient: give the optimiser those that "
                 "do, [p for p in model.parameters() if p.requires_grad]"
             )
-        dtypes = sorted({str(p.dtype) for p in self._parameters})
-        if len(dtypes) > 1 or not self._parameters[0].is_floating_point():
+        dtypes = sorted({str(p.dtype) for p in self.parameters})
+        if len(dtypes) > 1 or not self.parameters[0].is_floating_point():
             raise ConfigurationError(
                 f"the parameters are of {' and '.join(dtypes)}: one inverse Hessian needs one real floating-point "
                 "type; convert the model with model.double()"
             )
-        devices = sorted({str(p.device) for p in self._parameters})
+        devices = sorted({str(p.device) for p in self.parameters})
         if len(devices) > 1:
             raise ConfigurationError(
                 f"the parameters are on {' and '.join(devices)}: one inverse Hessian needs one device; move the model "

@@ -13,11 +13,10 @@ from torch.optim import Optimizer
 
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.optimizers.broyden_update import Method, choose_scaling, update_inverse_hessian
+from laaf_lightning.optimizers.closure_checks import ValueWatch
 from laaf_lightning.optimizers.flat_parameters import FlatParameters
 from laaf_lightning.optimizers.objective import Objective
 from laaf_lightning.optimizers.strong_wolfe import StrongWolfe, Trial
-
-_GIB = 2.0**30
 
 
 class SelfScaledBroyden(Optimizer):
@@ -71,8 +70,9 @@ class SelfScaledBroyden(Optimizer):
         [1.0, 1.0]
     """
 
-    # Not in the state, whose strings torch's load_state_dict does not give back.
+    # Not in the state, whose strings torch's load_state_dict does not give back; pickles leave them out.
     _stop_reason: str | None = None
+    _values: ValueWatch | None = None
 
     def __init__(
         self,
@@ -104,13 +104,7 @@ class SelfScaledBroyden(Optimizer):
         defaults |= {"c1": c1, "c2": c2, "max_evaluations": max_evaluations, "tolerance_grad": tolerance_grad}
         defaults["line_search_fn"] = "strong_wolfe"  # as in torch's L-BFGS: what tells that the closure's value matters
         super().__init__(params, defaults)
-        size = FlatParameters(self.param_groups[0]["params"]).size
-        if size > max_parameters:
-            gib = size**2 * self._anchor.element_size() / _GIB
-            raise ConfigurationError(
-                f"{size} parameters need an inverse Hessian of {gib:.3g} GiB, and max_parameters={max_parameters}: "
-                "raise it if that fits in memory, or take torch.optim.LBFGS"
-            )
+        FlatParameters(self.param_groups[0]["params"]).refuse_more_than(max_parameters)
 
     @property
     def stop_reason(self) -> str | None:
@@ -135,8 +129,9 @@ class SelfScaledBroyden(Optimizer):
         """Do up to `max_iter` iterations.
 
         Args:
-            closure: clears the gradients, computes the loss and its gradients, and returns the loss; called at
-                least once. Where it is random, as with dropout, the method cannot work.
+            closure: clears the gradients, computes the loss and its gradients, and returns the loss. Where it is
+                random, as with dropout, the method cannot work; two calls at one point tell, in the first step and
+                where a later one does not begin with the value that the last one ended with.
 
         Returns:
             What the closure returned first: the loss at the start.
@@ -145,7 +140,8 @@ class SelfScaledBroyden(Optimizer):
             TypeError: without a closure.
             FloatingPointError: if the loss or its gradient at the start is not finite; parameters and state are as
                 they were.
-            ConfigurationError: if two first calls at the same point differ.
+            ConfigurationError: if two calls at the same point differ, or the closure computes no gradient or returns no
+                loss.
         """
         if closure is None:
             raise TypeError(
@@ -161,12 +157,16 @@ class SelfScaledBroyden(Optimizer):
         if "inverse_hessian" not in state:
             objective.refuse_randomness(present)
             state["inverse_hessian"] = torch.eye(flat.size, dtype=self._anchor.dtype, device=self._anchor.device)
+        self._values = values = self._values or ValueWatch()
+        if values.asks_again(present.value, objective.rounding):
+            objective.refuse_randomness_later(present)
         self._stop_reason = None
         for _ in range(self.param_groups[0]["max_iter"]):
             following = self._iterate(objective, present, state)
             if following is None:
                 break
             present = following
+        values.note(present.value)
         state["evaluations"] += objective.evaluations
         return objective.first_value
 
@@ -192,6 +192,7 @@ class SelfScaledBroyden(Optimizer):
             self._reset(state)
             trial, failure = self._search(objective, present, state)
         if trial is None:
+            objective.refuse_randomness_later(present)  # no search goes down what is another function at each call
             self._stop(
                 state, f"no step length along the negative gradient lowers the loss {present.value:.6g}: {failure}"
             )

@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.optimizers.closure_checks import GradientWatch, loss_in
+from laaf_lightning.optimizers.factory_checks import check_stages
 from laaf_lightning.optimizers.one_group import all_parameters, takes_one_group_only
 from laaf_lightning.optimizers.self_scaled_broyden import SelfScaledBroyden
 
@@ -42,7 +44,7 @@ class SequentialOptimizer(Optimizer):
         steps_taken: steps done so far by all of them.
 
     Raises:
-        ConfigurationError: for fewer than two optimisers, or `steps` that do not fit.
+        ConfigurationError: for fewer than two optimisers, what makes none, or `steps` that do not fit.
         ValueError: an optimiser's own, for parameters or options that it refuses.
 
     Example:
@@ -61,13 +63,15 @@ class SequentialOptimizer(Optimizer):
         ('LBFGS', [1.0, 2.0])
     """
 
+    _checked: Optimizer | None = None  # the stage whose closure has computed gradients; copies look again
+
     def __init__(
         self,
         params: Iterable[Any],
         optimizers: list[Callable[[Iterable[Any]], Optimizer]],
         steps: list[int],
     ) -> None:
-        _check_stages(len(optimizers), steps)
+        check_stages(optimizers, steps)
         given = _materialised(params)
         stages = [_build(factory, given) for factory in optimizers]
         first = stages[0]
@@ -123,10 +127,13 @@ class SequentialOptimizer(Optimizer):
 
         Raises:
             TypeError: without a closure, if this optimiser or a later one needs one.
+            ConfigurationError: if, at an optimiser's first step, the closure gives no gradient, or no needed loss.
         """
+        stage = self.current
         if closure is None:
             self._refuse_without_closure()
-        stage = self.current
+        elif stage is not self._checked and not isinstance(stage, SelfScaledBroyden):  # which looks itself
+            closure = self._checking(stage, closure)
         result = stage.step() if closure is None else stage.step(closure)
         self._steps_taken += 1
         if self.current is not stage:
@@ -174,6 +181,24 @@ class SequentialOptimizer(Optimizer):
     def _names(self) -> list[str]:
         return [type(stage).__name__ for stage in self._stages]
 
+    def _checking(self, stage: Optimizer, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """Wrap the closure of a stage's first step, without whose gradients nothing would be trained, in silence."""
+        name, needs_loss = type(stage).__name__, _needs_closure(stage)
+
+        def checked() -> Any:
+            if self._checked is stage:
+                return closure()
+            with GradientWatch(all_parameters(stage.param_groups)) as watch:
+                result = closure()
+            if needs_loss:
+                loss_in(result, name)
+            if needs_loss or result is not None:  # None: a batch that is left out, as Lightning allows
+                watch.refuse_none(name)
+                self._checked = stage
+            return result
+
+        return checked
+
     def _refuse_without_closure(self) -> None:
         """Say at the first step, not at a hand-over hours later, that there is no closure."""
         remaining = self._stages[bisect_right(self._ends, self._steps_taken) :]
@@ -184,22 +209,6 @@ class SequentialOptimizer(Optimizer):
                 "gives none under precision '16-mixed', whose gradient scaler takes one gradient a step: train with "
                 "'64-true' (recommended), '32-true' or 'bf16-mixed'"
             )
-
-
-def _check_stages(count: int, steps: list[int]) -> None:
-    if count < 2:
-        raise ConfigurationError(
-            f"optimizers of SequentialOptimizer has {count}, and must have at least two; take a single one as it is"
-        )
-    if len(steps) != count - 1:
-        raise ConfigurationError(
-            f"steps={steps} of SequentialOptimizer must have length {count - 1} for {count} optimisers: one for each "
-            "but the last, which does the rest"
-        )
-    if not all(isinstance(number, int) and number >= 1 for number in steps):
-        raise ConfigurationError(
-            f"steps={steps} of SequentialOptimizer must be whole numbers >= 1; leave out an optimiser that does nothing"
-        )
 
 
 def _materialised(params: Iterable[Any]) -> list[Any]:

@@ -103,7 +103,7 @@ def test_a_configuration_names_it_and_its_saved_copy_is_read_back(
     Path("sequence.yaml").write_text(YAML, encoding="utf-8")
     quick = ("--trainer.max_steps=5", "--trainer.precision=64-true", "--trainer.limit_val_batches=0")
     small = ("--data.num_residual=64", "--model.width=5", "--model.depth=2")
-    first = laaf("fit", f"--config={CONFIGS / 'burgers.yaml'}", "--config=sequence.yaml", *quick, *small)
+    first = laaf("fit", f"--config={CONFIGS / 'burgers_paper.yaml'}", "--config=sequence.yaml", *quick, *small)
     again = laaf("fit", f"--config={folder_of(first) / 'config.yaml'}")
     for run in (first, again):
         (optimizer,) = run.trainer.optimizers

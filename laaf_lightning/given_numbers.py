@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from laaf_lightning.errors import ConfigurationError
 
@@ -87,6 +87,31 @@ def as_columns(numbers: object, points: Tensor, columns: int, what: str) -> Tens
         f"{what} has shape {tuple(values.shape)} at {count} points: it must be a number, or of shape "
         f"({count}, {columns}){one_column}"
     )
+
+
+def as_inputs(numbers: object, network: nn.Module, what: str, *, keeps_whole_numbers: bool = False) -> Tensor:
+    """Take inputs of a network in the network's dtype, on its device.
+
+    Args:
+        numbers: as for `as_tensor`; a tensor that fits is returned as it is.
+        network: its first floating-point parameter tells both; without one, tensors are left as they are.
+        what: whose numbers they are, for the error.
+        keeps_whole_numbers: whether tensors of integers are left to the network, which may look them up in a table.
+
+    Returns:
+        The tensor, attached to the graph of the one that was given.
+
+    Example:
+        >>> as_inputs(np.zeros((3, 2)), nn.Linear(2, 1), "points").dtype
+        torch.float32
+    """
+    if isinstance(numbers, Tensor) and keeps_whole_numbers and not numbers.is_floating_point():
+        return numbers
+    like = next((parameter for parameter in network.parameters() if parameter.is_floating_point()), None)
+    inputs = as_tensor(numbers, what)
+    if like is None:
+        return inputs if isinstance(numbers, Tensor) else inputs.to(torch.get_default_dtype())
+    return inputs.to(like)
 
 
 def _no_numbers(given: object, what: str) -> str:

@@ -91,7 +91,7 @@ class PDEModule(AdaptiveModule):
         """Return u, with hard conditions built in.
 
         Args:
-            inputs: points, shape (N, d).
+            inputs: points, shape (N, d); a NumPy array, or another dtype or device, is converted to the network's.
 
         Returns:
             Shape (N, C).
@@ -115,12 +115,13 @@ class PDEModule(AdaptiveModule):
         """Return the equation's residual of the network.
 
         Args:
-            points: shape (N, d).
+            points: shape (N, d); a NumPy array, or another dtype or device, is converted to the network's.
             known: the factors of hard conditions at the points; None computes them.
 
         Returns:
             Shape (N, E) for E equations, attached to the graph.
         """
+        points = self.solution.as_points(points)
         return self.residual_of(self.field(points, known), points)
 
     def fields(

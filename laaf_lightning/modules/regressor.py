@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from laaf_lightning.activations import Scope
 from laaf_lightning.figures import Drawable, RegressionData
+from laaf_lightning.given_numbers import as_inputs
+from laaf_lightning.metrics.target_shapes import targets_like
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
@@ -21,7 +23,8 @@ Batch = tuple[Tensor, Tensor]
 class FunctionRegressor(AdaptiveModule):
     """Fit u(x) by the mean squared error (Jagtap et al. 2020, section 3).
 
-    A batch is (x, u) of shapes (N, in_features) and (N, out_features).
+    A batch is (x, u) of shapes (N, in_features) and (N, out_features); (N,) stands for one feature. Other shapes of u
+    than the network's outputs are refused: broadcast against them, they would train on something else.
 
     Args:
         in_features: number of inputs.
@@ -85,6 +88,22 @@ class FunctionRegressor(AdaptiveModule):
             init=self.init,
         )
 
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Apply the network.
+
+        Args:
+            inputs: shape (N, in_features), or (N,) for one feature; a NumPy array, or another floating-point dtype or
+                device, is converted to the network's.
+
+        Returns:
+            Shape (N, out_features).
+        """
+        ours = type(self).build_network is FunctionRegressor.build_network
+        x = as_inputs(inputs, self.network, "inputs", keeps_whole_numbers=not ours)
+        if x.ndim == 1 and self.in_features == 1 and ((ours and len(x) != 1) or not isinstance(inputs, Tensor)):
+            x = x[:, None]
+        return super().forward(x)
+
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean squared error.
 
@@ -95,7 +114,8 @@ class FunctionRegressor(AdaptiveModule):
             0-dim.
         """
         x, u = batch
-        return nn.functional.mse_loss(self(x), u)
+        prediction = self(x)
+        return nn.functional.mse_loss(prediction, targets_like(prediction, u))
 
     def constant_network_loss(self, batch: Batch) -> Tensor:
         """Return the smallest loss of a constant network, which is the variance of u.
@@ -135,8 +155,13 @@ class FunctionRegressor(AdaptiveModule):
         return {"regression": RegressionData(x[order].numpy(), u_exact, u_hat, title=title, points=points)}
 
     def _evaluate(self, batch: Batch, batch_idx: int, stage: str) -> Tensor:
-        prediction = super()._evaluate(batch, batch_idx, stage)
+        x, u = batch
+        prediction: Tensor = self(x)
+        # Not by the base class: what shape targets must have is known once there are outputs.
+        u = targets_like(prediction, u)
+        self.metrics.update(prediction, u)
+        self.log_dict({f"{stage}/{k}": v for k, v in self.metrics.items()}, prog_bar=True, batch_size=len(x))
         if batch_idx == 0:
             self._evaluated = []
-        self._evaluated.append((batch[0].detach(), batch[1].detach(), prediction.detach()))
+        self._evaluated.append((x.detach(), u.detach(), prediction.detach()))
         return prediction

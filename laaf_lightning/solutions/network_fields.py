@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from laaf_lightning.derivatives import ConstrainedField, Field, KnownFactors
 from laaf_lightning.derivatives.engines import Engine, EngineName, Names, check_engine, choose
 from laaf_lightning.derivatives.engines.engine import Say
+from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.given_numbers import Numbers, as_inputs
 from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
 from laaf_lightning.solutions.known_factors_cache import KnownFactorsCache
 from laaf_lightning.solutions.network_checks import check_network, points_to_try
@@ -80,24 +82,51 @@ class NetworkFields:
         yield from self.coefficients.parameters()
         yield from self.network.parameters()
 
-    def __call__(self, points: Tensor) -> Tensor:
+    def as_points(self, points: Numbers) -> Tensor:
+        """Take points as the network needs them: a tensor of its dtype, on its device.
+
+        Args:
+            points: a tensor, which is returned as it is where it fits, a NumPy array or a list, shape (N, d); (N,) in
+                one coordinate.
+
+        Returns:
+            Shape (N, d).
+
+        Raises:
+            ConfigurationError: for another number of columns, and for what holds no real numbers.
+        """
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            assert isinstance(points, Tensor)
+            return points  # whose sizes are no numbers in a trace
+        taken, dimension = as_inputs(points, self.network, "points"), len(self.problem.coordinates)
+        if dimension == 1 and taken.ndim == 1 and not (isinstance(points, Tensor) and len(points) == 1):
+            taken = taken[:, None]
+        if taken.ndim == 0 or taken.shape[-1] != dimension:
+            raise ConfigurationError(
+                f"points of shape {tuple(taken.shape)}: expected (N, {dimension}), columns "
+                f"{', '.join(self.problem.coordinates)} of {type(self.problem).__name__}"
+            )
+        return taken
+
+    def __call__(self, points: Numbers) -> Tensor:
         """Return u, with hard conditions built in.
 
         Args:
-            points: shape (N, d).
+            points: shape (N, d), as for `as_points`.
 
         Returns:
             Shape (N, C).
         """
+        points = self.as_points(points)
         outputs: Tensor = self.network(points)
         ansatz = self.problem.ansatz()
         return outputs if ansatz is None else ansatz.offset(points) + ansatz.factor(points) * outputs
 
-    def field(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
+    def field(self, points: Numbers, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
         """Return u with the derivatives that the residual asks for, or the conditions.
 
         Args:
-            points: shape (N, d).
+            points: shape (N, d), as for `as_points`.
             known: the factors of hard conditions at the points; None computes them.
             at_conditions: whether those of the conditions are meant.
 
@@ -105,16 +134,17 @@ class NetworkFields:
             The field.
         """
         _ = self.engine
+        points = self.as_points(points)
         return self._field(points, known or self.known_factors(points), AT_CONDITIONS if at_conditions else INSIDE)
 
     def fields(
-        self, points: Tensor, at: Tensor, known: KnownFactors | None = None, known_at: KnownFactors | None = None
+        self, points: Numbers, at: Numbers, known: KnownFactors | None = None, known_at: KnownFactors | None = None
     ) -> tuple[Field, Field]:
         """Return u for the residual and u for the conditions, which the kernel computes in one call.
 
         Args:
-            points: residual points, shape (N, d).
-            at: condition points, shape (M, d).
+            points: residual points, shape (N, d), as for `as_points`.
+            at: condition points, shape (M, d), likewise.
             known: the factors of hard conditions at the points; None computes them.
             known_at: likewise at the condition points.
 
@@ -122,6 +152,7 @@ class NetworkFields:
             Two fields.
         """
         _ = self.engine
+        points, at = self.as_points(points), self.as_points(at)
         return self._fields(points, known or self.known_factors(points), at, known_at or self.known_factors(at))
 
     def known_factors(self, points: Tensor) -> KnownFactors | None:

@@ -12,6 +12,7 @@ from laaf_lightning.derivatives import Field, KnownFactors, Order
 from laaf_lightning.derivatives.engines import EngineName
 from laaf_lightning.derivatives.engines.engine import Say
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.given_numbers import Numbers
 from laaf_lightning.problems import PDE, CollocationBatch
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
@@ -118,16 +119,17 @@ class Solution(NetworkFields):
         """Whether terms run through ``torch.compile``."""
         return self._run.enabled
 
-    def residual(self, points: Tensor, known: KnownFactors | None = None) -> Tensor:
+    def residual(self, points: Numbers, known: KnownFactors | None = None) -> Tensor:
         """Return the equation's residual of the network.
 
         Args:
-            points: shape (N, d).
+            points: shape (N, d), as for `as_points`.
             known: the factors of hard conditions at the points; None computes them.
 
         Returns:
             Shape (N, E) for E equations, attached to the graph.
         """
+        points = self.as_points(points)
         return self.residual_of(self.field(points, known), points)
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:

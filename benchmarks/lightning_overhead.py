@@ -1,4 +1,4 @@
-"""What `laaf fit` costs over a bare loop: the Burgers step of `configs/burgers.yaml`.
+"""What `laaf fit` costs over a bare loop: the Burgers step of `configs/burgers_paper.yaml`.
 
     python benchmarks/lightning_overhead.py            # 10 rounds of 200 steps a side
     python benchmarks/lightning_overhead.py --quick
@@ -29,7 +29,7 @@ from report import circumstances, print_json, spread, table
 from laaf_lightning import BurgersDataModule, BurgersPINN, slope_parameter_groups, slope_recovery
 from laaf_lightning.cli import main
 
-CONFIG = Path(__file__).parent.parent / "configs" / "burgers.yaml"
+CONFIG = Path(__file__).parent.parent / "configs" / "burgers_paper.yaml"
 
 
 class StepClock(Callback):
@@ -63,6 +63,7 @@ def through_laaf(steps: int, progress_bar: bool) -> list[float]:
     clock = f"{StepClock.__module__}.StepClock"
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         args = ["fit", "--config", str(CONFIG), "--trainer.max_steps", str(steps), "--slope_recovery.weight", "1.0"]
+        args += ["--model.engine", "auto"]
         args += ["--trainer.callbacks", clock, "--trainer.logger.init_args.save_dir", folder]
         args += ["--trainer.enable_progress_bar", str(progress_bar).lower(), "--trainer.log_every_n_steps", "50"]
         args += ["--trainer.enable_model_summary", "false"]

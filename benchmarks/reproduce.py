@@ -66,8 +66,12 @@ def with_warm_up(steps: int) -> dict[str, list[str]]:
 
 KEPT = ("val/relative_l2", "epoch_train_loss", "test/accuracy")
 JOBS: dict[str, dict[str, Any]] = {
-    "burgers": {"methods": with_warm_up(100), "quick": ["--trainer.max_steps", "20"]},
-    "discontinuous": {"methods": with_warm_up(2000), "quick": ["--trainer.max_steps", "1000"]},
+    "burgers": {"suffix": "_paper", "methods": with_warm_up(100), "quick": ["--trainer.max_steps", "20"]},
+    "discontinuous": {
+        "suffix": "_paper",
+        "methods": with_warm_up(2000),
+        "quick": ["--trainer.max_steps", "1000"],
+    },
     "semeion": {"methods": IMAGE_METHODS, "quick": ["--trainer.max_epochs", "2"]},
 }
 JOBS |= {
@@ -79,7 +83,14 @@ JOBS |= {
 def run(job: str, overrides: list[str], seed: int) -> dict[str, Any]:
     """Fit once; return errors or losses and accuracy, the final slopes and the time."""
     with tempfile.TemporaryDirectory() as folder:
-        args = ["fit", "--config", str(CONFIGS / f"{job}.yaml"), *overrides, "--seed_everything", str(seed)]
+        args = [
+            "fit",
+            "--config",
+            str(CONFIGS / f"{job}{JOBS[job].get('suffix', '')}.yaml"),
+            *overrides,
+            "--seed_everything",
+            str(seed),
+        ]
         args += ["--data.seed", str(seed), "--trainer.logger.init_args.save_dir", folder]
         args += ["--trainer.enable_progress_bar", "false", "--trainer.enable_checkpointing", "false"]
         args += ["--trainer.enable_model_summary", "false", "--figures.every_n_steps", "null", "--figures.dpi", "30"]

@@ -40,8 +40,8 @@ SETS = ("--data.verify=false", "--data.download=false")
 FEW = (*SETS, "--data.batch_size=8")  # a ResNet takes seconds a batch of 64
 GREY, COLOUR = ((64, 1, 28, 28), (64,)), ((8, 3, 32, 32), (8,))
 EXPECTED = {
-    "burgers": Expected(((10_000, 2), (400, 2), (400, 1)), 6, 10, "Adam", 8e-4, (2000, -1)),
-    "discontinuous": Expected(((300, 1), (300, 1)), 4, 10, "Adam", 2e-4, (15_000, -1)),
+    "burgers_paper": Expected(((10_000, 2), (400, 2), (400, 1)), 6, 10, "Adam", 8e-4, (2000, -1)),
+    "discontinuous_paper": Expected(((300, 1), (300, 1)), 4, 10, "Adam", 2e-4, (15_000, -1)),
     "semeion": Expected(((64, 1, 16, 16), (64,)), 3, 1, "SGD", 0.01, (-1, 50)),
     "mnist": Expected(GREY, 3, 1, "SGD", 0.01, (-1, 50), SETS),
     "kmnist": Expected(GREY, 3, 1, "SGD", 0.01, (-1, 50), SETS),
@@ -147,7 +147,7 @@ def test_its_objective_is_the_loss_plus_slope_recovery(job: Job) -> None:
 
 def test_its_facts_and_problem_are_shared_by_model_and_data(job: Job) -> None:
     model, data = job.run.model, job.run.datamodule
-    if job.name == "burgers":
+    if job.name == "burgers_paper":
         assert model.problem == data.problem == Burgers()
     if job.expected.optimizer == "SGD":
         assert (model.num_classes, model.in_channels) == (data.num_classes, job.expected.shapes[0][1])
@@ -179,7 +179,7 @@ def test_an_image_job_ends_with_a_test(job: Job) -> None:
 
 def test_a_pdes_solution_is_drawn(job: Job) -> None:
     drawn = {file.stem for file in (job.folder / "figures").glob("*.png")}
-    assert (drawn >= {"burgers_slices", "burgers_spectrum", "burgers_error"}) == (job.name == "burgers")
+    assert (drawn >= {"burgers_slices", "burgers_spectrum", "burgers_error"}) == (job.name == "burgers_paper")
 
 
 def test_nothing_that_it_saves_holds_a_path_of_this_machine(job: Job) -> None:

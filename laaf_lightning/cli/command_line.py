@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,7 +62,8 @@ class LAAFCommandLine(LightningCLI):
         Returns:
             The command line object, with its trainer, model and datamodule.
         """
-        import_all()  # so that every class of ours is known by its name alone
+        if not {"-h", "--help"} & {*(sys.argv[1:] if args is None else args)}:
+            import_all()  # so that every class of ours is known by its name alone
         return cls(
             LightningModule,
             LightningDataModule,
@@ -132,7 +134,7 @@ class LAAFCommandLine(LightningCLI):
         config = self.config[self.subcommand]
         self.run_folder.reserve(config.trainer, label_of(config))
         self.save_config_callback = SavedConfig
-        self.save_config_kwargs = {"folder": self.run_folder.path}
+        self.save_config_kwargs = {"folder": self.run_folder.path, "save_to_log_dir": self.run_folder.is_remote}
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Build the Trainer, with the checkpoints and the progress bar of a run unless others are asked for.
@@ -191,6 +193,7 @@ class LAAFCommandLine(LightningCLI):
 
     def after_fit(self) -> None:
         """Say in words what came out and where it is, after a validation if the last steps have had none."""
+        from laaf_lightning.cli.run.best_checkpoint import BestCheckpoint  # noqa: PLC0415  # as above
         from laaf_lightning.cli.run.progress import quiet_bar  # noqa: PLC0415  # as above
         from laaf_lightning.modules import AdaptiveModule  # noqa: PLC0415  # not to be imported for --help
 
@@ -200,6 +203,9 @@ class LAAFCommandLine(LightningCLI):
         if stale and isinstance(self.model, AdaptiveModule):
             with quiet_bar(self.trainer):
                 self.trainer.validate(self.model, self.datamodule, verbose=False)
+            for checkpoint in self.trainer.checkpoint_callbacks:
+                if isinstance(checkpoint, BestCheckpoint) and self._steps.taken:
+                    checkpoint.consider(self.trainer)
         if self.config[self.subcommand].test_after_fit:
             self.trainer.test(self.model, self.datamodule, verbose=False)
         if self._steps.taken:

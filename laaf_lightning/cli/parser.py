@@ -22,7 +22,17 @@ from laaf_lightning.cli.foreign_texts import (
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 _OURS = "slope_recovery"
-_NAMED = {"model": "Models", "data": "Data", "problem": "Problems", "weight": "Schedules for --slope_recovery.weight"}
+# Written out, so that help need not import them; a test compares.
+NAMES = {
+    "model": ("Models", "BurgersPINN FunctionRegressor ImageClassifier PINN"),
+    "data": (
+        "Data",
+        "BurgersDataModule CIFAR100DataModule CIFAR10DataModule CollocationDataModule DiscontinuousFunctionDataModule "
+        "FashionMNISTDataModule KMNISTDataModule MNISTDataModule SVHNDataModule SemeionDataModule",
+    ),
+    "problem": ("Problems", "AllenCahn Burgers Heat Helmholtz InverseBurgers"),
+    "weight": ("Schedules for --slope_recovery.weight", "ConstantWeight CosineDecay LinearDecay OffAfter"),
+}
 _TITLES = {"<class 'pytorch_lightning.core.module.LightningModule'>": "The model"}
 
 
@@ -38,8 +48,7 @@ class RequestParser(LightningArgumentParser):
         if _OURS not in {action.dest for action in self._actions}:
             return str(super().format_help())
         groups = self._action_groups
-        names = {key: ", ".join(name.rpartition(".")[2] for name in known_classes(key)) for key in _NAMED}
-        self.description = " ".join(f"{what}: {names[key]}." for key, what in _NAMED.items())
+        self.description = " ".join(f"{what}: {', '.join(names.split())}." for what, names in NAMES.values())
         for group in groups:
             group.title = _TITLES.get(str(group.title), group.title)
         self.usage = f"{subcommand_of(self.prog)} --config FILE [options], or --model CLASS --data CLASS [options]"

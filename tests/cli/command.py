@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 QUIET = ("--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false", "--trainer.enable_model_summary=false")
 # A regression that takes a third of a second: no validation, hence no figures.
 TINY = (
-    f"--config={CONFIGS / 'discontinuous.yaml'}",
+    f"--config={CONFIGS / 'discontinuous_paper.yaml'}",
     "--model.width=4",
     "--model.depth=2",
     "--data.num_points=10",
@@ -52,9 +52,14 @@ def folder_of(run: LAAFCommandLine) -> Path:
     return Path(run.trainer.log_dir)
 
 
+def checkpoints_of(run: LAAFCommandLine) -> list[Path]:
+    """All checkpoints of a run."""
+    return sorted((folder_of(run) / "checkpoints").glob("*.ckpt"))
+
+
 def checkpoint_of(run: LAAFCommandLine) -> Path:
-    """The only checkpoint of a run."""
-    (file,) = (folder_of(run) / "checkpoints").glob("*.ckpt")
+    """The last checkpoint of a run."""
+    (file,) = (file for file in checkpoints_of(run) if not file.name.startswith("best-"))
     return file
 
 

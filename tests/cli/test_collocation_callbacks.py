@@ -10,7 +10,7 @@ from laaf_lightning.problems import Burgers
 from tests.cli.command import CONFIGS, TINY, checkpoint_of, folder_of, laaf, refusal, scalars
 
 BURGERS = (
-    f"--config={CONFIGS / 'burgers.yaml'}",
+    f"--config={CONFIGS / 'burgers_paper.yaml'}",
     "--model.width=4",
     "--model.depth=2",
     "--data.num_residual=20",

@@ -100,7 +100,7 @@ def test_a_later_configuration_goes_over_an_earlier_one() -> None:
 def test_the_problem_goes_from_the_model_to_the_data() -> None:
     run = laaf(
         "fit",
-        f"--config={CONFIGS / 'burgers.yaml'}",
+        f"--config={CONFIGS / 'burgers_paper.yaml'}",
         "--model.problem.viscosity=0.1",
         "--model.width=4",
         "--data.num_residual=20",
@@ -173,7 +173,7 @@ def test_a_checkpoint_rebuilds_its_module_alone(trained: Trained) -> None:
 @pytest.mark.parametrize(
     ("config", "module", "arguments"),
     [
-        ("burgers", PINN, ("--model.width=4", "--data.num_residual=20", "--model.problem.viscosity=0.1")),
+        ("burgers_paper", PINN, ("--model.width=4", "--data.num_residual=20", "--model.problem.viscosity=0.1")),
         ("semeion", ImageClassifier, ()),
     ],
 )
@@ -212,8 +212,15 @@ def test_the_end_says_the_error_after_the_last_step(workplace: Path, capsys: pyt
     said = capsys.readouterr().out.splitlines()[-1]
     expected = relative_l2(run.model)
     folder = folder_of(run)
-    assert said == f"relative L2 error {expected:.4g} after 3 optimiser steps; logs and figures in {folder}"
-    assert re.fullmatch(r"runs/discontinuous/[-0-9T]+", str(folder))
+    (best,) = (folder / "checkpoints").glob("best-step=*.ckpt")
+    kept = type(run.model).load_from_checkpoint(best, weights_only=True)
+    assert re.fullmatch(
+        rf"relative L2 error {expected:.4g} after 3 optimiser steps in [\d.]+ s; logs and figures in {folder}; "
+        rf"the best, {relative_l2(kept):.4g}, is kept in {re.escape(str(best))}",
+        said,
+    )
+    assert relative_l2(kept) <= expected
+    assert re.fullmatch(r"runs/discontinuous_paper/layer-n10-recovery/[-0-9T]+", str(folder))
     assert len(list((folder / "figures").glob("*.png"))) >= 3
 
 

@@ -76,7 +76,11 @@ def test_two_processes_at_once_have_two_folders_and_say_what_came_out() -> None:
         status, out, err = finished(process)
         assert status == 0, err
         said = out.splitlines()[-1]
-        assert re.fullmatch(r"relative L2 error \d\.\d+ after 2 optimiser steps; logs and figures in runs/\S+", said)
+        assert re.fullmatch(
+            r"relative L2 error \d\.\d+ after 2 optimiser steps in [\d.]+ s; logs and figures in runs/\S+; "
+            r"the best, .*best\S+",
+            said,
+        )
         assert "Warning" not in err
         assert "LeafSpec" not in err
     assert len(runs()) == 2
@@ -87,6 +91,6 @@ def test_two_ranks_that_torchrun_started_share_one_folder_and_speak_once() -> No
     words = ["fit", *TINY, *QUIET, "--trainer.devices=2", "--trainer.strategy=ddp"]
     status, out, err = finished(command(*words, launcher=launcher))
     assert status == 0, err
-    assert list(Path("runs/discontinuous").iterdir()) == runs()
+    assert list(Path("runs/discontinuous_paper/layer-n10-recovery").iterdir()) == runs()
     assert len(runs()) == 1
     assert out.count("after 2 optimiser steps") == 1

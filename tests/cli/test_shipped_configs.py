@@ -9,6 +9,7 @@ from setuptools import find_packages
 
 from laaf_lightning import ConfigurationError
 from laaf_lightning.cli import cli, main
+from laaf_lightning.cli.parser import NAMES, known_classes
 from laaf_lightning.cli.shipped_configs import config_folder, config_names, find_config, with_found_configs
 from tests.cli.command import CONFIGS, QUIET, refusal
 
@@ -119,6 +120,11 @@ def test_help_begins_with_ours_and_names_modules_data_and_problems(capsys: pytes
     head = " ".join(text[: text.index("options:")].split())
     for name in ("PINN", "ImageClassifier", "BurgersDataModule", "SemeionDataModule", "Helmholtz", "OffAfter"):
         assert name in head
+
+
+@pytest.mark.parametrize("key", NAMES)
+def test_help_names_every_class_that_can_be_built(key: str) -> None:
+    assert NAMES[key][1].split() == [name.rpartition(".")[2] for name in known_classes(key)]
 
 
 def test_a_file_of_the_users_own_in_the_working_folder_is_found(

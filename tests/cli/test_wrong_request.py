@@ -13,7 +13,7 @@ from laaf_lightning.cli import cli, main
 from laaf_lightning.cli.wrong_request import as_wrong_request
 from tests.cli.command import CONFIGS, QUIET, TINY, checkpoint_of, folder_of, laaf, refusal
 
-BURGERS = (f"--config={CONFIGS / 'burgers.yaml'}", "--model.width=4", "--data.num_residual=20")
+BURGERS = (f"--config={CONFIGS / 'burgers_paper.yaml'}", "--model.width=4", "--data.num_residual=20")
 SEMEION = (f"--config={CONFIGS / 'semeion.yaml'}", "--trainer.max_steps=1")
 FASHION = (f"--config={CONFIGS / 'fashion_mnist.yaml'}", "--trainer.max_steps=1", "--data.root=sets")
 SCOPES = "unknown model.scope 'neurons': valid are fixed, global, layer, channel, neuron; did you mean 'neuron'"
@@ -92,7 +92,7 @@ def test_a_setting_that_the_optimiser_refuses_is_named(capsys: pytest.CaptureFix
 def test_a_misspelt_configuration_gets_the_parsers_message(
     old: str, new: str, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (CONFIGS / "discontinuous.yaml").read_text()
+    text = (CONFIGS / "discontinuous_paper.yaml").read_text()
     assert text.count(old) == 1
     Path("misspelt.yaml").write_text(text.replace(old, new))
     assert sentence in refusal(capsys, "fit", "--config=misspelt.yaml")
@@ -110,7 +110,9 @@ def test_a_missing_or_unknown_subcommand_lists_all(
 def test_a_log_folder_that_is_a_file_is_refused_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
     Path("runs").write_text("precious")
     said = refusal(capsys, "fit", *TINY)
-    assert said.startswith("cannot write the run's folder under 'runs/discontinuous': Not a directory; choose another")
+    assert said.startswith(
+        "cannot write the run's folder under 'runs/discontinuous_paper': Not a directory; choose another"
+    )
     assert Path("runs").read_text() == "precious"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
@@ -33,6 +34,24 @@ class BestCheckpoint(ModelCheckpoint):
         """Save if the metric is there and the best so far."""
         if self.monitor in trainer.callback_metrics:
             super().on_validation_end(trainer, pl_module)
+
+    def consider(self, trainer: Trainer) -> None:
+        """Keep the network as it is now if a validation after the fit has found it the best.
+
+        Args:
+            trainer: after that validation.
+        """
+        assert self.monitor is not None
+        value, best = trainer.callback_metrics.get(self.monitor), self.best_model_score
+        if value is None or self.dirpath is None or not bool(torch.isfinite(value)):
+            return
+        if best is not None and not (value < best if self.mode == "min" else value > best):
+            return
+        path = str(Path(self.dirpath) / f"best-step={trainer.global_step}.ckpt")
+        trainer.save_checkpoint(path)
+        if self.best_model_path and self.best_model_path != path:
+            trainer.strategy.remove_checkpoint(self.best_model_path)
+        self.best_model_path, self.best_model_score = path, value
 
 
 def checkpoints_for(model: LightningModule, given: list[object], folder: Path | None) -> list[Checkpoint]:

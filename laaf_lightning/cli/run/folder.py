@@ -30,11 +30,13 @@ class RunFolder:
     Attributes:
         path: the run's folder; None on ranks other than zero, for a ``fast_dev_run``, and where a logger writes to an
             address.
+        is_remote: whether the first logger writes to an address.
         is_the_loggers: whether the first logger, or the Trainer without one, writes there by itself.
     """
 
     def __init__(self) -> None:
         self.path: Path | None = None
+        self.is_remote = False
         self.is_the_loggers = True
         self._reserved: list[Path] = []
 
@@ -50,6 +52,8 @@ class RunFolder:
             trainer: the Trainer's settings, a namespace that is changed in place.
             label: a folder between the job's name and the run's date and time; empty for none.
         """
+        if trainer.get("logger") is not None and not isinstance(trainer["logger"], bool):
+            self._look_at(trainer["logger"])
         if trainer.get("fast_dev_run") or getattr(rank_zero_only, "rank", 0):
             return
         if trainer.get("logger") is False:
@@ -60,7 +64,6 @@ class RunFolder:
         if trainer.get("logger") is None or trainer["logger"] is True:
             trainer["logger"] = _default_logger(type(trainer), trainer.get("default_root_dir"))
         loggers = trainer["logger"] if isinstance(trainer["logger"], list) else [trainer["logger"]]
-        self.is_the_loggers = _writes_into_versions(loggers[0])
         for logger in filter(_writes_into_versions, loggers):
             self._give_version(logger["init_args"], label, is_first=logger is loggers[0])
         if not self.is_the_loggers:
@@ -79,6 +82,12 @@ class RunFolder:
             with contextlib.suppress(OSError):
                 folder.rmdir()
                 folder.parent.rmdir()  # the label's, or the job's, if this was its only run
+
+    def _look_at(self, loggers: Any) -> None:
+        """Find out, alike on all ranks, what the first logger does by itself."""
+        first = loggers[0] if isinstance(loggers, list) else loggers
+        self.is_the_loggers = _writes_into_versions(first)
+        self.is_remote = self.is_the_loggers and "://" in str(first["init_args"]["save_dir"])
 
     def _give_version(self, settings: Any, label: str, *, is_first: bool) -> None:
         """Take the version that was asked for if it is free, else a new one."""

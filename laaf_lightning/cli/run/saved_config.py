@@ -14,12 +14,12 @@ class SavedConfig(SaveConfigCallback):
 
     Args:
         args: as for the base.
-        folder: the run's folder; None for the logger's.
+        folder: the run's folder; None on other ranks, and where the logger writes to an address.
         kwargs: as for the base.
     """
 
     def __init__(self, *args: Any, folder: Path | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, save_to_log_dir=folder is None, **kwargs)
+        super().__init__(*args, **kwargs)
         self._folder = folder
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

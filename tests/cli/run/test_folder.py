@@ -184,10 +184,10 @@ def test_a_full_second_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "job"),
     [
-        ([], "runs/discontinuous"),
+        ([], "runs/discontinuous_paper"),
         (["--trainer.logger=false"], "runs/laaf"),
-        ([f"--trainer.logger={CSV}"], "runs/discontinuous"),
-        (["--trainer.logger.version=same"], "runs/discontinuous"),
+        ([f"--trainer.logger={CSV}"], "runs/discontinuous_paper"),
+        (["--trainer.logger.version=same"], "runs/discontinuous_paper"),
         ([f"--trainer.logger={BOTH}"], "runs/both"),
     ],
     ids=["tensorboard", "none", "csv", "version", "both"],
@@ -221,7 +221,7 @@ def test_a_foreign_logger_has_a_folder_beside_it_for_each_run(workplace: Path) -
         assert folder is not None
         assert folder.parts[:3] == ("runs", "laaf", "layer-n10-recovery")
         written = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-        assert written == {"config.yaml", "outcome.json", "checkpoints/epoch=1-step=2.ckpt", "figures/slope_slopes.png"}
+        assert written == {"config.yaml", "outcome.json", "checkpoints/epoch=0-step=2.ckpt", "figures/slope_slopes.png"}
     assert {name: content for name, content in snapshot(workplace).items() if name in kept} == kept
 
 

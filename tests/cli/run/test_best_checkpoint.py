@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from laaf_lightning import PINN, Burgers, FunctionRegressor, ImageClassifier
+from laaf_lightning.cli.run.best_checkpoint import BestCheckpoint, checkpoints_for
+from tests.cli.command import TINY, checkpoints_of, folder_of, laaf, scalars
+
+
+def test_the_error_is_the_less_the_better_and_accuracy_the_more() -> None:
+    assert FunctionRegressor(1, 1).monitored == ("val/relative_l2", "min")
+    assert PINN(Burgers(), width=2, depth=1).monitored == ("val/relative_l2", "min")
+    classifier = ImageClassifier("lenet", num_classes=10, in_channels=1, image_size=16)
+    assert classifier.monitored == ("val/accuracy", "max")
+    best, last = checkpoints_for(classifier, [], Path("run"))
+    assert isinstance(best, BestCheckpoint)
+    assert (best.monitor, best.mode) == ("val/accuracy", "max")
+    assert type(last) is ModelCheckpoint
+    assert {Path(str(each.dirpath)).parts[-2:] for each in (best, last)} == {("run", "checkpoints")}
+
+
+def test_a_checkpoint_that_was_asked_for_is_all_there_is() -> None:
+    assert checkpoints_for(FunctionRegressor(1, 1), [ModelCheckpoint()], None) == []
+
+
+@pytest.mark.slow
+def test_the_best_validated_network_is_kept_beside_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A learning rate that is far too large: the error rises after the first validation.
+    run = laaf("fit", *TINY, "--trainer.limit_val_batches=1", "--data.steps_per_epoch=1", "--trainer.max_steps=6",
+               "--model.optimizer.lr=0.3")  # fmt: skip
+    kept = checkpoints_of(run)
+    (best,) = (file for file in kept if file.name.startswith("best"))
+    (last,) = (file for file in kept if file != best)
+    assert torch.load(last, weights_only=True)["global_step"] == 6
+    assert best.name == f"best-step={torch.load(best, weights_only=True)['global_step']}.ckpt"
+    assert run.outcome["best"] == {
+        "metric": "val/relative_l2",
+        "value": pytest.approx(min(scalars(folder_of(run))["val/relative_l2"].values()), rel=1e-6),
+        "checkpoint": str(best),
+    }
+
+
+def test_a_network_that_is_the_best_after_the_last_step_is_kept_too() -> None:
+    run = laaf("fit", *TINY, "--trainer.limit_val_batches=1", "--data.steps_per_epoch=2", "--trainer.max_steps=3")
+    (best,) = (file for file in checkpoints_of(run) if file.name.startswith("best"))
+    final = run.outcome["metrics"]["val/relative_l2"]
+    assert run.outcome["best"]["value"] <= final
+    assert Path(run.outcome["best"]["checkpoint"]).samefile(best)

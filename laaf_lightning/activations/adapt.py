@@ -17,6 +17,7 @@ from laaf_lightning.activations.adaptive import (
     initial_slope,
 )
 from laaf_lightning.activations.elementwise import MODULES
+from laaf_lightning.activations.model_argument import check_model
 from laaf_lightning.errors import ConfigurationError
 
 M = TypeVar("M", bound=nn.Module)
@@ -59,6 +60,7 @@ def adapt(
         >>> adapt(model, scope="neuron", example_input=torch.ones(1, 2))[1].a.shape
         torch.Size([3])
     """
+    check_model(model)
     scope, n = check_scope(scope), check_scaling_factor(n)
     if scope in {"channel", "neuron"} and example_input is None:
         raise ConfigurationError(

@@ -75,7 +75,8 @@ def resolve_activation(activation: Activation) -> Callable[[Tensor], Tensor]:
         return FUNCTIONS[activation]
     if inspect.isclass(activation):
         raise ConfigurationError(
-            f"activation={activation.__name__} is a class: give an instance, {activation.__name__}()"
+            f"activation={activation.__name__} is a class: give an instance, {activation.__name__}(), or a name, "
+            f"activation='tanh' (--model.activation tanh); names are {', '.join(sorted(FUNCTIONS))}"
         )
     if not callable(activation):
         raise ConfigurationError(

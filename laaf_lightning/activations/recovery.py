@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.activations.model_argument import check_model
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 Operator: TypeAlias = Literal["exp", "identity", "softplus"] | Callable[[Tensor], Tensor]
@@ -31,6 +32,7 @@ def adaptive_sites(model: nn.Module) -> list[tuple[str, AdaptiveActivation]]:
         (name, site) pairs in ``named_modules`` order. A slope shared by several sites appears once, at its
         first site; where the sites have scope ``"global"`` its name is ``"global"``.
     """
+    check_model(model)
     sites: dict[nn.Parameter, tuple[str, AdaptiveActivation]] = {}
     for name, module in model.named_modules():
         if isinstance(module, AdaptiveActivation) and module.a is not None and module.a not in sites:

@@ -96,6 +96,9 @@ class Field(FieldArithmetic, ABC):
             raise ConfigurationError(f"{self._name}.d() needs at least one coordinate of {', '.join(self.coordinates)}")
         for name in by:
             if name not in self.coordinates:
+                letters = isinstance(name, str) and len(name) > 1 and all(letter in self.coordinates for letter in name)
+                if letters:
+                    raise ConfigurationError(f"unknown coordinate {name!r}: write d({', '.join(map(repr, name))})")
                 raise ConfigurationError(unknown_choice("coordinate", name, self.coordinates))
         return self._derivative(tuple(sorted(self.coordinates.index(name) for name in by)))
 

@@ -14,6 +14,7 @@ from laaf_lightning.problems.conditions.faces import Dirichlet, FaceCondition
 from laaf_lightning.problems.conditions.periodic import Periodic
 from laaf_lightning.problems.conditions.point_data import PointData
 from laaf_lightning.problems.pde import PDE
+from laaf_lightning.problems.plain_mistakes import refuse_plain_mistakes
 
 RESIDUAL = "residual"  # what the equation's own term of a loss is called
 _CORNER_POINTS = 5
@@ -32,18 +33,10 @@ def check_problem(problem: PDE) -> None:
             on an unknown coordinate, outside the domain or about an unknown that does not exist, and data that are not
             finite, outside the domain or of the wrong shape.
     """
-    _refuse_other(problem)
+    refuse_plain_mistakes(problem)
     kind = type(problem).__name__
-    for name in problem.coordinates:
-        if name not in problem.domain:
-            raise ConfigurationError(f"the domain of {kind} lacks the coordinate {name!r}: give its (lower, upper)")
-        lower, upper = problem.domain[name]  # before there can be a geometry
-        if not (math.isfinite(lower) and math.isfinite(upper) and lower < upper):
-            raise ConfigurationError(
-                f"the domain of {kind} in {name!r} is ({lower}, {upper}): it must be finite, lower < upper"
-            )
     _check_coefficients(problem)
-    conditions = problem.conditions()
+    conditions = list(problem.conditions())
     names = [condition.name for condition in conditions]
     if len(set(names)) < len(names):
         raise ConfigurationError(f"{kind} has the conditions [{', '.join(names)}]: each needs another name")
@@ -107,12 +100,6 @@ def check_points(problem: PDE, points: Tensor, what: str = "the data") -> None:
                 f"{what} has {int((~inside).sum())} points outside the domain, the first in row {row}: "
                 f"{name}={float(points[row, column]):g} is not in [{lower}, {upper}]"
             )
-
-
-def _refuse_other(problem: object) -> None:
-    if not isinstance(problem, PDE):
-        hint = f"an instance, {problem.__name__}()" if isinstance(problem, type) else "a PDE, such as Burgers()"
-        raise ConfigurationError(f"problem={problem!r} is no problem: give {hint}")
 
 
 def _check_coefficients(problem: PDE) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.given_numbers import as_columns, as_tensor
 from laaf_lightning.problems.conditions.condition import Condition
 from laaf_lightning.problems.geometry import Box
 from laaf_lightning.problems.same_values import same_values, shown
@@ -23,10 +25,43 @@ class Ansatz:
     Attributes:
         offset: g, which meets these conditions; maps points (N, d) to (N, C) or (N, 1), differentiable by autograd.
         factor: d, which is zero where they hold; likewise.
+
+    Both may also give (N,) or a number.
     """
 
     offset: Callable[[Tensor], Tensor]
     factor: Callable[[Tensor], Tensor]
+
+    def offset_at(self, points: Tensor) -> Tensor:
+        """Return g.
+
+        Args:
+            points: shape (N, d).
+
+        Returns:
+            Shape (N, C) or (N, 1).
+        """
+        return _column(self.offset(points), points, "the offset of the ansatz")
+
+    def factor_at(self, points: Tensor) -> Tensor:
+        """Return d.
+
+        Args:
+            points: shape (N, d).
+
+        Returns:
+            Shape (N, C) or (N, 1).
+        """
+        return _column(self.factor(points), points, "the factor of the ansatz")
+
+
+def _column(values: object, points: Tensor, what: str) -> Tensor:
+    if isinstance(values, Tensor) and values.ndim == 2:
+        return values
+    values = as_tensor(values, what)
+    if values.ndim == 0:
+        return torch.zeros_like(points[:, :1]) + values.to(points)
+    return as_columns(values, points, 1, what)
 
 
 class PDE(ABC):

@@ -39,7 +39,7 @@ class KnownFactorsCache:
         for identity, known in self._kept:
             if identity.is_that_of(points):
                 return known
-        known = KnownFactors.at(points, problem.coordinates, orders, offset=ansatz.offset, factor=ansatz.factor)
+        known = KnownFactors.at(points, problem.coordinates, orders, offset=ansatz.offset_at, factor=ansatz.factor_at)
         # A minibatch that is gone must not push out the points on the conditions, which stay.
         self._kept = deque((entry for entry in self._kept if not entry[0].is_gone), maxlen=_KEPT)
         if not points.is_inference():  # such tensors count no versions

@@ -26,8 +26,12 @@ def check_network(network: object) -> None:
         ConfigurationError: for anything but an instance of ``torch.nn.Module``.
     """
     if not isinstance(network, nn.Module):
-        hint = ": give an instance" if isinstance(network, type) else ": give a torch.nn.Module"
-        raise ConfigurationError(f"network={network!r} is no network{hint}, from points to the unknowns")
+        hint = (
+            f": give an instance, from points to the unknowns, network={network.__name__}(…)"
+            if isinstance(network, type)
+            else ": give a torch.nn.Module, from points to the unknowns"
+        )
+        raise ConfigurationError(f"network={network!r} is no network{hint}")
 
 
 def refuse_vanishing_derivatives(network: nn.Module, orders: Collection[Order]) -> None:

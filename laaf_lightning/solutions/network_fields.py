@@ -120,7 +120,7 @@ class NetworkFields:
         points = self.as_points(points)
         outputs: Tensor = self.network(points)
         ansatz = self.problem.ansatz()
-        return outputs if ansatz is None else ansatz.offset(points) + ansatz.factor(points) * outputs
+        return outputs if ansatz is None else ansatz.offset_at(points) + ansatz.factor_at(points) * outputs
 
     def field(self, points: Numbers, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
         """Return u with the derivatives that the residual asks for, or the conditions.

@@ -118,3 +118,8 @@ def test_constant_field_of_several_unknowns_has_one_constant_each() -> None:
 def test_constant_field_has_one_constant_for_all_unknowns_too() -> None:
     u = ConstantField(torch.tensor(1.5), POINTS, ["x", "t"], ["v", "w"])
     assert torch.equal(u.value, torch.full((3, 2), 1.5))
+
+
+def test_a_derivative_written_as_one_word_is_told_in_its_letters() -> None:
+    with pytest.raises(ConfigurationError, match=r"^unknown coordinate 'xxt': write d\('x', 'x', 't'\)$"):
+        AutogradField(lambda points: points[:, :1], torch.zeros(3, 2), ("x", "t")).d("xxt")

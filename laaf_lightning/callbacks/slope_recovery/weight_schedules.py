@@ -25,6 +25,7 @@ class WeightSchedule(ABC):
 
     def __init__(self, weight: float = 1.0) -> None:
         if not _is_weight(weight):
+            _refuse_class(weight)
             raise ConfigurationError(
                 f"weight={weight!r} of the slope recovery term must be a finite number >= 0, or a WeightSchedule such "
                 "as OffAfter(steps=1000); 0 only logs (--slope_recovery.weight 0)"
@@ -76,6 +77,15 @@ def weight_at(schedule: WeightSchedule, step: int) -> float:
 def _is_weight(value: object) -> TypeGuard[Real]:
     """Tell a number that can be a weight, one of NumPy's too."""
     return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value) and float(value) >= 0
+
+
+def _refuse_class(weight: object) -> None:
+    if isinstance(weight, type):
+        name = weight.__name__
+        raise ConfigurationError(
+            f"weight={name} of the slope recovery term is a class: give an instance, weight={name}(…), or on the "
+            f"command line --slope_recovery.weight {name}"
+        )
 
 
 class ConstantWeight(WeightSchedule):

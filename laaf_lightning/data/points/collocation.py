@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, get_args
+from typing import Any, SupportsIndex, get_args
 
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
@@ -16,6 +16,7 @@ from laaf_lightning.data.points.ranks import data_dtype, rank_share
 from laaf_lightning.data.points.repeated_batch import RepeatedBatch
 from laaf_lightning.data.points.sampling import Sampler, sample_box
 from laaf_lightning.errors import ConfigurationError, unknown_choice
+from laaf_lightning.given_numbers import Numbers, as_tensor
 from laaf_lightning.lightning_packages import LightningDataModule
 from laaf_lightning.problems import (
     PDE,
@@ -74,10 +75,12 @@ class CollocationDataModule(LightningDataModule):
         self.num_residual, self.seed, self.steps_per_epoch = num_residual, seed, steps_per_epoch
         self.batch_size = batch_size
         self.num_condition = condition_counts(problem, num_condition)
-        for name, value, least in (("num_residual", num_residual, 1), ("seed", seed, 0), ("batch_size", batch_size, 1)):
-            if value is not None and value < least:
+        counts = {"num_residual": (num_residual, 1), "seed": (seed, 0), "steps_per_epoch": (steps_per_epoch, 1)}
+        for name, (value, least) in (counts | ({} if batch_size is None else {"batch_size": (batch_size, 1)})).items():
+            if not isinstance(value, SupportsIndex):
+                raise ConfigurationError(f"{name}={value!r} must be a whole number >= {least}")
+            if value < least:
                 raise ConfigurationError(f"{name}={value} must be >= {least}")
-        RepeatedBatch(None, steps_per_epoch)
         self._residual_points: Tensor | None = None
         self._batches: PointBatches | None = None
         self._last_moved = LastMoved()
@@ -104,7 +107,7 @@ class CollocationDataModule(LightningDataModule):
             return self.sample_residual_points(self.num_residual, self.seed)
         return self._residual_points
 
-    def set_residual_points(self, points: Tensor) -> None:
+    def set_residual_points(self, points: Numbers) -> None:
         """Train on other points inside the domain, from the next step on.
 
         Args:
@@ -114,6 +117,7 @@ class CollocationDataModule(LightningDataModule):
             ConfigurationError: if they lie outside the domain, do not split evenly over the processes, or are fewer
                 than a minibatch.
         """
+        points = as_tensor(points, "points")
         check_points(self.problem, points, "set_residual_points")
         points = points.detach().double().cpu().clone()
         if self._batches is not None:

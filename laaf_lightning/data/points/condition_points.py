@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+import operator
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, SupportsIndex
 
 import torch
 from torch import Tensor
@@ -50,12 +51,12 @@ def condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str,
             f"{type(problem).__name__} has no conditions: give it at least one, or an ansatz that meets them"
         )
     measured = {name: len(data.points) for name, data in conditions.items() if isinstance(data, PointData)}
-    requested = dict.fromkeys(conditions, counts) if isinstance(counts, int) else dict(counts)
+    requested, one_for_each = _requested(conditions, counts), isinstance(counts, Mapping)
     for name, count in requested.items():
         problem.condition(name)  # refuses an unknown one
         if count < 0:
             raise ConfigurationError(f"{name}={count} points on the condition {name!r}: must be >= 0")
-        if not isinstance(counts, int) and name in measured and count not in {0, measured[name]}:
+        if one_for_each and name in measured and count not in {0, measured[name]}:
             raise ConfigurationError(
                 f"{name}={count} points on the condition {name!r}, which holds {measured[name]} measurements: leave it "
                 "out for all of them, or give 0 for none"
@@ -65,7 +66,7 @@ def condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str,
             f"num_condition={requested} lacks {', '.join(missing)}: name all of {', '.join(conditions)}; "
             "0 leaves one out"
         )
-    switched_off = {name for name, count in requested.items() if count == 0 and not isinstance(counts, int)}
+    switched_off = {name for name, count in requested.items() if count == 0 and one_for_each}
     chosen = {name: measured.get(name, requested.get(name, 0)) * (name not in switched_off) for name in conditions}
     if conditions and not any(chosen.values()):
         raise ConfigurationError(f"num_condition={requested} has no point: at least one condition needs some")
@@ -120,6 +121,23 @@ def partner_points(problem: PDE, points: Tensor, counts: Mapping[str, int]) -> T
         if opposite is not None:
             partners.append(opposite)
     return torch.cat(partners)
+
+
+def _requested(names: Iterable[str], counts: object) -> dict[str, int]:
+    """Give each condition that is asked for its whole number, of Python's kind, and refuse what is none."""
+    if isinstance(counts, Mapping):
+        for name, count in counts.items():
+            if not isinstance(count, SupportsIndex):
+                raise ConfigurationError(
+                    f"{name}={count!r} points on the condition {name!r}: must be a whole number >= 0"
+                )
+        return {name: operator.index(count) for name, count in counts.items()}
+    if isinstance(counts, SupportsIndex):
+        return dict.fromkeys(names, operator.index(counts))
+    example = ", ".join(f"{name!r}: 200" for name in names)
+    raise ConfigurationError(
+        f"num_condition={counts!r} must be a whole number for all conditions, or one for each, {{{example}}}"
+    )
 
 
 def _values(condition: Condition, points: Tensor) -> Tensor:

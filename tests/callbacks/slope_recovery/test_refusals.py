@@ -93,6 +93,10 @@ def test_two_in_one_trainer_are_refused_by_name_with_the_command_lines_key(secon
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
+        (
+            {"weight": laaf.OffAfter},
+            r"weight=OffAfter of the .* is a class: give an instance, weight=OffAfter\(…\), or on the ",
+        ),
         ({"weight": -0.1}, r"weight=-0\.1 of the slope recovery term must be a finite number >= 0"),
         ({"operator": "expp"}, r"unknown operator 'expp': valid are exp, identity, softplus; did you mean 'exp'\?"),
         ({"operator": 3}, r"operator=3 is neither a callable nor one of exp"),

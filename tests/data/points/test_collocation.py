@@ -164,6 +164,21 @@ def test_problem_without_exact_solution_trains_but_cannot_be_validated() -> None
             r"unknown sampler 'sobl': valid are uniform, latin_hypercube, sobol; did you mean 'sobol'",
         ),
         ({"num_residual": 0}, "num_residual=0 must be >= 1"),
+        ({"num_residual": "100"}, "num_residual='100' must be a whole number >= 1"),
+        ({"num_residual": 100.5}, "num_residual=100.5 must be a whole number >= 1"),
+        ({"steps_per_epoch": "2"}, "steps_per_epoch='2' must be a whole number >= 1"),
+        (
+            {"num_condition": "200"},
+            r"num_condition='200' must be a whole number for all .*\{'initial': 200, 'left': 200, ",
+        ),
+        (
+            {"num_condition": [200, 100]},
+            r"num_condition=\[200, 100\] must be a whole number for all conditions, or one f",
+        ),
+        (
+            {"num_condition": {"initial": "9"}},
+            "initial='9' points on the condition 'initial': must be a whole number >= 0",
+        ),
         ({"seed": -1}, "seed=-1 must be >= 0"),
         ({"steps_per_epoch": 0}, "steps_per_epoch=0 must be >= 1"),
         ({"batch_size": 0}, "batch_size=0 must be >= 1"),
@@ -281,3 +296,10 @@ def test_measured_data_outside_the_domain_or_not_finite_are_refused() -> None:
     ):
         with pytest.raises(ConfigurationError, match=message):
             CollocationDataModule(Brick([PointData("sensor", points, values)]))
+
+
+def test_points_to_train_on_may_be_an_array() -> None:
+    data = CollocationDataModule(Brick([Dirichlet("start", ("t", 0.0), 0.0)]), 5, 4)
+    points = data.sample_residual_points(5, seed=9)
+    data.set_residual_points(points.numpy())
+    assert torch.equal(data.residual_points(), points)

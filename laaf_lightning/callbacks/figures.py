@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 
-from laaf_lightning.callbacks.tensorboard import tensorboard_writers
+from laaf_lightning.callbacks.picture_loggers import ShowPicture, picture_loggers, run_directory
 from laaf_lightning.callbacks.undisturbed import undisturbed
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures import Drawable, image_of
+from laaf_lightning.figures import Drawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from torch.utils.tensorboard import SummaryWriter
 
 
 class FigureCallback(Callback):
@@ -27,10 +26,11 @@ class FigureCallback(Callback):
     ``figure_data() -> Mapping[str, Drawable]`` maps a prefix to arrays that know how they are drawn (see
     `laaf_lightning.figures`), and nothing while there is nothing to draw; a module without the method is left alone.
     It is called on every rank, in eval mode, without gradients, and its random numbers do not move the training's.
-    Figures go to every TensorBoard logger as ``<prefix>/<name>``: during fit after a validation, and at the end of
-    fit, of a validation on its own and of test. At these ends they are also saved, as PNG files
-    ``<log_dir>/figures/<prefix>_<name>.png`` of the first logger; without a logger nothing is saved. A failure to
-    draw is a warning and costs the picture, not the run.
+    Other callbacks may have the method too: `SlopeRecovery` offers the slopes of the run so far. Figures go to every
+    logger that takes pictures (`picture_loggers`) as ``<prefix>/<name>``: during fit after a validation, and at the end
+    of fit, of a validation on its own and of test. At these ends they are also saved, as PNG files
+    ``figures/<prefix>_<name>.png`` in the run's folder (`run_directory`); without a logger nothing is saved. A failure
+    to draw is a warning and costs the picture, not the run.
 
     Args:
         every_n_steps: fewest optimiser steps between drawings during fit; None draws at the end only.
@@ -38,6 +38,9 @@ class FigureCallback(Callback):
         training_points: whether training points are shown: it is then called as
             ``figure_data(training_points=True)``, of a module whose method takes that argument, as those of `PINN` and
             `FunctionRegressor` do. Of another one the figures are drawn without, and a warning says so.
+
+    Attributes:
+        folder: where files go; None for the run's folder as the first logger has it.
 
     Raises:
         ConfigurationError: if `every_n_steps` or `dpi` is less than 1.
@@ -55,6 +58,7 @@ class FigureCallback(Callback):
         self.every_n_steps = every_n_steps
         self.dpi = dpi
         self.training_points = training_points
+        self.folder: Path | None = None
         self._started_at = 0
         self._shown_at: int | None = None
 
@@ -93,27 +97,28 @@ class FigureCallback(Callback):
 
     def _draw(self, trainer: Trainer, module: LightningModule, *, show: bool = True, save: bool = False) -> None:
         """Collect the data on all ranks (they may need each other), draw and write on rank zero."""
-        if not _draws(module) or not trainer.loggers or trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if not trainer.loggers or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        log_dir = trainer.log_dir if save else None  # a broadcast: on all ranks
-        with _warning_instead_of_error(f"figure_data() of {type(module).__name__}"):
-            data = _figure_data(module, self.training_points)
-            if not trainer.is_global_zero:
-                return
-            writers = tensorboard_writers(trainer.loggers) if show else []
-            for prefix, drawable in data.items():
-                with _warning_instead_of_error(f"drawing {prefix!r}"):
-                    figures = drawable.figures() if writers or log_dir else {}
-                    _write_events(writers, trainer.global_step, prefix, figures)
-                    if log_dir:
-                        _save(Path(log_dir) / "figures", prefix, figures, self.dpi)
-
-
-def _write_events(writers: list[SummaryWriter], step: int, prefix: str, figures: dict[str, Figure]) -> None:
-    for name, figure in figures.items() if writers else ():
-        image = image_of(figure)
-        for writer in writers:
-            writer.add_image(f"{prefix}/{name}", image, step, dataformats="HWC")
+        folder = run_directory(trainer) if save else None  # on all ranks
+        folder = self.folder if save and self.folder is not None else folder
+        data: dict[str, Drawable] = {}
+        sources: list[Any] = [module, *trainer.callbacks]  # type: ignore[attr-defined]
+        for source in sources:
+            if not _draws(source):
+                continue
+            with _warning_instead_of_error(f"figure_data() of {type(source).__name__}"):
+                data.update(_figure_data(source, module, self.training_points))
+        if not trainer.is_global_zero or not data:
+            return
+        loggers: list[ShowPicture] = picture_loggers(trainer.loggers) if show else []
+        for prefix, drawable in data.items():
+            with _warning_instead_of_error(f"drawing {prefix!r}"):
+                figures = drawable.figures() if loggers or folder else {}
+                for name, figure in figures.items():
+                    for show_picture in loggers:
+                        show_picture(f"{prefix}/{name}", figure, trainer.global_step)
+                if folder:
+                    _save(folder / "figures", prefix, figures, self.dpi)
 
 
 def _save(folder: Path, prefix: str, figures: dict[str, Figure], dpi: int) -> None:
@@ -122,18 +127,18 @@ def _save(folder: Path, prefix: str, figures: dict[str, Figure], dpi: int) -> No
         figure.savefig(folder / f"{prefix}_{name}.png".replace("/", "_"), dpi=dpi)
 
 
-def _draws(module: LightningModule) -> bool:
-    return callable(getattr(module, "figure_data", None))
+def _draws(source: object) -> bool:
+    return callable(getattr(source, "figure_data", None))
 
 
-def _shows_training_points(module: LightningModule) -> bool:
-    return "training_points" in signature(module.figure_data).parameters  # type: ignore[arg-type]
+def _shows_training_points(source: Any) -> bool:
+    return "training_points" in signature(source.figure_data).parameters
 
 
-def _figure_data(module: LightningModule, training_points: bool) -> Mapping[str, Drawable]:
-    asked = {"training_points": True} if training_points and _shows_training_points(module) else {}
+def _figure_data(source: Any, module: LightningModule, training_points: bool) -> Mapping[str, Drawable]:
+    asked = {"training_points": True} if training_points and _shows_training_points(source) else {}
     with undisturbed(module, training=False):
-        data: Mapping[str, Drawable] = module.figure_data(**asked)  # type: ignore[operator]
+        data: Mapping[str, Drawable] = source.figure_data(**asked)
         return data
 
 

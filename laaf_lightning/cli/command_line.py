@@ -148,6 +148,7 @@ class LAAFCommandLine(LightningCLI):
         Raises:
             ConfigurationError: for a setting that it refuses.
         """
+        from laaf_lightning.callbacks import FigureCallback  # noqa: PLC0415  # as above
         from laaf_lightning.cli.run.best_checkpoint import checkpoints_for  # noqa: PLC0415  # as above
         from laaf_lightning.cli.run.progress import RunProgressBar  # noqa: PLC0415  # as above
 
@@ -166,6 +167,9 @@ class LAAFCommandLine(LightningCLI):
             trainer = super().instantiate_trainer(**kwargs)
         except ValueError as error:
             raise ConfigurationError(f"the Trainer refuses its settings: {error}") from error
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, FigureCallback):
+                callback.folder = callback.folder or folder
         return trainer
 
     def before_fit(self) -> None:
@@ -242,9 +246,9 @@ class LAAFCommandLine(LightningCLI):
 
     def _folder(self) -> Path | None:
         """Return the run's folder, on all ranks."""
-        folder = self.trainer.log_dir  # a broadcast: on all ranks
         if not self.run_folder.is_the_loggers:
-            folder = self.trainer.strategy.broadcast(self.run_folder.path)
+            return self.trainer.strategy.broadcast(self.run_folder.path)
+        folder = self.trainer.log_dir  # a broadcast: on all ranks
         return None if folder is None else Path(folder)
 
 

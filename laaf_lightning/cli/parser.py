@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from argparse import HelpFormatter
 from typing import Any, NoReturn
 
 import torch
@@ -39,14 +40,17 @@ _TITLES = {"<class 'pytorch_lightning.core.module.LightningModule'>": "The model
 class RequestParser(LightningArgumentParser):
     """Parser whose errors are `ConfigurationError`: one sentence with the valid choices, without the usage."""
 
-    def format_help(self) -> str:
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """Write the help of a subcommand with what is ours first, and with the names that can be given.
+
+        Args:
+            formatter: as for the base.
 
         Returns:
             The text.
         """
         if _OURS not in {action.dest for action in self._actions}:
-            return str(super().format_help())
+            return str(super().format_help(formatter))
         groups = self._action_groups
         self.description = " ".join(f"{what}: {', '.join(names.split())}." for what, names in NAMES.values())
         for group in groups:
@@ -54,7 +58,7 @@ class RequestParser(LightningArgumentParser):
         self.usage = f"{subcommand_of(self.prog)} --config FILE [options], or --model CLASS --data CLASS [options]"
         try:
             self._action_groups = sorted(groups, key=_place)
-            return str(super().format_help())
+            return str(super().format_help(formatter))
         finally:
             self._action_groups = groups
 

@@ -181,7 +181,7 @@ def raise_an_error() -> Mapping[str, Drawable]:
     ("data", "message"),
     [
         (raise_an_error, r"no figures: figure_data\(\) of Drawing failed with RuntimeError: no data"),
-        (None, r"no figures: figure_data\(\) of Drawing failed with AttributeError"),
+        (None, r"no figures: figure_data\(\) of Drawing failed with TypeError"),
         ({"broken": Broken()}, "no figures: drawing 'broken' failed with ZeroDivisionError: no pen"),
     ],
 )

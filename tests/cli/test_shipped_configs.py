@@ -5,7 +5,6 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
-from setuptools import find_packages
 
 from laaf_lightning import ConfigurationError
 from laaf_lightning.cli import cli, main
@@ -24,7 +23,8 @@ def test_setup_lists_every_package_and_the_configurations() -> None:
     setup = ConfigParser()
     setup.read(CONFIGS.parent / "setup.cfg", encoding="utf-8")
     listed = setup["options"]["packages"].split()
-    found = find_packages(str(CONFIGS.parent), include=["laaf_lightning", "laaf_lightning.*"])
+    files = (CONFIGS.parent / "laaf_lightning").rglob("__init__.py")
+    found = [".".join(file.parent.relative_to(CONFIGS.parent).parts) for file in files]
     assert listed == sorted([*found, "laaf_lightning.configs"])
     assert setup["options"]["package_dir"].split() == ["laaf_lightning.configs", "=", "configs"]
 

@@ -44,6 +44,24 @@ class TheoremAssumption:
         }
         return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
+    def in_words(self) -> str:
+        """Say what the numbers mean for a run, and whether there is something to do.
+
+        Returns:
+            A sentence without its full stop.
+        """
+        below = f"{self.constant_network_loss:.4g} + {self.recovery_at_zero:.4g}"
+        if self.holds:
+            return (
+                f"the first loss, {self.initial_objective:.4g}, was below that of the best constant network plus "
+                f"W_a·S(0), {below}, so that Theorem 2.1 rules out an end at a suboptimal constant; nothing to do"
+            )
+        return (
+            f"Theorem 2.1 promises nothing for this run, since the first loss, {self.initial_objective:.4g}, was not "
+            f"below that of the best constant network plus W_a·S(0), {below}; that is common, and nothing to act on "
+            f"unless the loss stays near {self.constant_network_loss:.4g}"
+        )
+
     def __str__(self) -> str:
         verdict = "holds" if self.holds else "does not hold"
         infinite = "" if math.isfinite(self.recovery_at_zero) else " (S(0) is infinite for this operator)"

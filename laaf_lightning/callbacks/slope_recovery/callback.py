@@ -18,10 +18,12 @@ from laaf_lightning.callbacks.slope_recovery.refusals import (
     warn_about_line_search,
 )
 from laaf_lightning.callbacks.slope_recovery.slope_log import SlopeLog
+from laaf_lightning.callbacks.slope_recovery.slope_record import SlopeRecord
 from laaf_lightning.callbacks.slope_recovery.weight_schedules import ConstantWeight, WeightSchedule, weight_at
 from laaf_lightning.callbacks.slope_recovery.weighted_recovery import WeightedRecovery
 from laaf_lightning.callbacks.slope_recovery.wrapped_step import LossTerm, unwrap_training_step
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.figures import Drawable
 
 
 class SlopeRecovery(StateInCheckpoint):
@@ -85,6 +87,9 @@ class SlopeRecovery(StateInCheckpoint):
         self._recovery: WeightedRecovery | None = None
         self._slope_log: SlopeLog | None = None
         self._term: LossTerm | None = None
+        self._record: SlopeRecord | None = None
+        self._earlier_record: dict[str, Any] | None = None
+        self._is_new = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(weight={self.weight}, operator={self.operator!r}, reduction={self.reduction!r})"
@@ -93,12 +98,16 @@ class SlopeRecovery(StateInCheckpoint):
         """Find the slopes, refuse what cannot work, wrap the training step."""
         self._release(pl_module)  # also a wrapper that a copy has kept from the fit in which it was made
         self._scale = 1.0
+        self._record = None
         refuse_company([other for other in getattr(trainer, "callbacks", []) if isinstance(other, SlopeRecovery)])
         sites = adaptive_sites(pl_module)
         if sites:
             parameters = {name: site.a for name, site in sites if site.a is not None}
             self._recovery = WeightedRecovery(parameters, self.operator, self.reduction)
             self._slope_log = SlopeLog(sites, self.log_every_n_steps, self.histograms)
+            self._record = self._slope_log.record
+            self._record.go_on_from(self._earlier_record)
+            self._earlier_record = None
         if self.weight.is_always_zero:
             return
         refuse_without_activations(pl_module, self.weight)
@@ -143,7 +152,8 @@ class SlopeRecovery(StateInCheckpoint):
         """Count log steps from here; expect the theorem's numbers from a new run's first batch."""
         if self._slope_log is not None:
             self._slope_log.start(trainer.global_step)
-        if trainer.global_step == 0:
+        self._is_new = trainer.global_step == 0
+        if self._is_new:
             self.assumption = None
             if self._recovery is not None and self._term is not None:
                 self._recovery.keeps_next_objective = True
@@ -166,8 +176,19 @@ class SlopeRecovery(StateInCheckpoint):
             self._slope_log.write(trainer, self._recovery.checked_value(), outputs)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the wrapper off."""
+        """Take the wrapper off; say what the theorem says of this run."""
         self._release(pl_module)
+        if self._is_new and self.assumption is not None:
+            rank_zero_info(f"Slope recovery: {self.assumption.in_words()}.")
+
+    def figure_data(self) -> dict[str, Drawable]:
+        """Return the slopes of the last fit, as far as it has come, for drawing.
+
+        Returns:
+            ``"slope"``: n·a of every layer at the log steps; nothing without slopes or before the first of these steps.
+        """
+        history = None if self._record is None else self._record.history()
+        return {} if history is None else {"slope": history}
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Take the wrapper off."""
@@ -178,25 +199,29 @@ class SlopeRecovery(StateInCheckpoint):
         self._release(pl_module)
 
     def state_to_keep(self, trainer: Trainer) -> dict[str, Any] | None:
-        """Keep the theorem's numbers; the schedule's step is the Trainer's own.
+        """Keep the theorem's numbers and the slopes so far; the schedule's step is the Trainer's own.
 
         Args:
             trainer: not used.
 
         Returns:
-            Plain numbers, once they are known.
+            Plain numbers and a tensor, once they are known.
         """
-        return None if self.assumption is None else {"assumption": dict(vars(self.assumption))}
+        state: dict[str, Any] = {} if self.assumption is None else {"assumption": dict(vars(self.assumption))}
+        if self._record is not None:
+            state["record"] = self._record.state()
+        return state or None
 
     def take_state(self, pl_module: LightningModule, state: dict[str, Any] | None) -> None:
-        """Restore the theorem's numbers, which a trained network cannot give again.
+        """Restore the theorem's numbers, which a trained network cannot give again, and the slopes so far.
 
         Args:
             pl_module: not used.
             state: what was kept.
         """
-        if state is not None:
+        if state is not None and "assumption" in state:
             self.assumption = TheoremAssumption(**state["assumption"])
+        self._earlier_record = None if state is None else state.get("record")
 
     def _check_assumption(
         self, trainer: Trainer, module: LightningModule, batch: Any, objective: Tensor, recovery: WeightedRecovery
@@ -205,7 +230,6 @@ class SlopeRecovery(StateInCheckpoint):
         at_zero = recovery.weight * recovery.at_zero() if recovery.weight else 0.0
         self.assumption = measure_assumption(trainer, module, batch, objective, at_zero)
         if self.assumption is not None:
-            rank_zero_info(f"Slope recovery: {self.assumption}.")
             for logger in trainer.loggers:
                 logger.log_metrics(self.assumption.metrics(), step=0)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from laaf_lightning.activations import AdaptiveActivation
 from laaf_lightning.callbacks.log_now import log_now
+from laaf_lightning.callbacks.slope_recovery.slope_record import SlopeRecord
 from laaf_lightning.callbacks.slope_recovery.slope_statistics import slope_statistics
 from laaf_lightning.callbacks.tensorboard import add_slope_charts, add_slope_histograms, tensorboard_writers
 
@@ -22,6 +23,9 @@ class SlopeLog:
         sites: (name, site) pairs, each with a slope.
         every_n_steps: optimiser steps between entries; None takes the Trainer's.
         histograms: whether TensorBoard gets a histogram of each layer too.
+
+    Attributes:
+        record: what was written.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class SlopeLog:
         self._last_step = 0
         self._charts_are_due = True
         self._has_warned = False
+        self.record = SlopeRecord([name for name, _ in sites])
 
     def start(self, step: int) -> None:
         """Count from here.
@@ -66,6 +71,7 @@ class SlopeLog:
         step = trainer.global_step - 1
         slopes = {name: site.slope for name, site in self._sites}
         metrics, crossed = slope_statistics(slopes)
+        self.record.add(step, metrics)
         metrics["slope_recovery"] = recovery
         objective = _objective(trainer, outputs)
         if objective is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule, Trainer, __version__
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from laaf_lightning._version import __version__ as own_version
@@ -48,7 +49,11 @@ def outcome_of(trainer: Trainer, model: LightningModule, config: Any, seconds: f
         "best": None
         if best is None or score is None
         else {"metric": best.monitor, "value": score, "checkpoint": best.best_model_path},
-        "versions": {"laaf_lightning": own_version, "torch": torch.__version__, "pytorch_lightning": __version__},
+        "versions": {
+            "laaf_lightning": own_version,
+            "torch": torch.__version__,
+            "pytorch_lightning": version("pytorch-lightning"),
+        },
     }
 
 

@@ -145,7 +145,7 @@ def test_the_numbers_are_logged_at_step_zero_and_said_in_words(
     assert [row["step"] for row in rows] == ["0"]
     assert {key: float(value) for key, value in rows[0].items() if "theorem" in key} == numbers.metrics()
     assert [record.message for record in caplog.records if "Theorem" in record.message] == [
-        f"Slope recovery: {numbers}."
+        f"Slope recovery: {numbers.in_words()}."
     ]
 
 
@@ -157,6 +157,18 @@ def test_the_sentence_gives_verdict_and_numbers_and_says_where_s_is_infinite() -
         "assumption of Theorem 2.1 does not hold: J(Θ0) = 1.75, J_c + W_a·S(0) = 0.75 + 1"
     )
     assert str(TheoremAssumption(2.0, 0.5, math.inf)).endswith("0.5 + inf (S(0) is infinite for this operator)")
+
+
+def test_in_words_it_says_what_the_numbers_mean_and_whether_to_act() -> None:
+    assert TheoremAssumption(1.5, 0.75, 1.0).in_words() == (
+        "the first loss, 1.5, was below that of the best constant network plus W_a·S(0), 0.75 + 1, so that Theorem 2.1 "
+        "rules out an end at a suboptimal constant; nothing to do"
+    )
+    assert TheoremAssumption(1.75, 0.75, 1.0).in_words() == (
+        "Theorem 2.1 promises nothing for this run, since the first loss, 1.75, was not below that of the best "
+        "constant network plus W_a·S(0), 0.75 + 1; that is common, and nothing to act on unless the loss "
+        "stays near 0.75"
+    )
 
 
 def test_metrics_leave_an_infinite_number_out_and_keep_the_verdict() -> None:

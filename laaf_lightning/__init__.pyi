@@ -11,6 +11,7 @@ from laaf_lightning.callbacks import ConstantWeight as ConstantWeight
 from laaf_lightning.callbacks import CosineDecay as CosineDecay
 from laaf_lightning.callbacks import EpochTrainLoss as EpochTrainLoss
 from laaf_lightning.callbacks import FigureCallback as FigureCallback
+from laaf_lightning.callbacks import FreezeSlopes as FreezeSlopes
 from laaf_lightning.callbacks import LinearDecay as LinearDecay
 from laaf_lightning.callbacks import OffAfter as OffAfter
 from laaf_lightning.callbacks import ResampleCollocation as ResampleCollocation
@@ -47,6 +48,7 @@ from laaf_lightning.modules import FunctionRegressor as FunctionRegressor
 from laaf_lightning.modules import ImageClassifier as ImageClassifier
 from laaf_lightning.optimizers import SelfScaledBroyden as SelfScaledBroyden
 from laaf_lightning.optimizers import SequentialOptimizer as SequentialOptimizer
+from laaf_lightning.optimizers import SequentialScheduler as SequentialScheduler
 from laaf_lightning.problems import PDE as PDE
 from laaf_lightning.problems import AllenCahn as AllenCahn
 from laaf_lightning.problems import Ansatz as Ansatz

@@ -13,7 +13,7 @@ from pytorch_lightning import Callback, LightningDataModule, LightningModule, Tr
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
-from laaf_lightning.cli.checkpoint import check_checkpoint
+from laaf_lightning.cli.checkpoint import check_checkpoint, refuse_unresolvable
 from laaf_lightning.cli.parser import RequestParser, import_all
 from laaf_lightning.cli.run.folder import DEFAULT_LOGGER, RunFolder
 from laaf_lightning.cli.run.label import AUTO, label_of
@@ -74,7 +74,8 @@ class LAAFCommandLine(LightningCLI):
             parser_kwargs={
                 "prog": "laaf",
                 "description": "Adaptive activation functions with slope recovery. Beside the commands below, laaf "
-                "configs lists and copies the configurations of the package, and laaf --version tells the versions.",
+                "compare puts runs side by side (laaf compare --help), laaf configs lists and copies the "
+                "configurations of the package, and laaf --version tells the versions.",
             },
             parser_class=RequestParser,
             # An optimiser beside the model would take the place of the model's own, which spares slopes weight decay.
@@ -92,12 +93,14 @@ class LAAFCommandLine(LightningCLI):
             AdaptiveLossWeights,
             EpochTrainLoss,
             FigureCallback,
+            FreezeSlopes,
             ResampleCollocation,
             SlopeRecovery,
         )
 
         parser.add_lightning_class_args(SlopeRecovery, "slope_recovery")
         parser.add_lightning_class_args(FigureCallback, "figures")
+        parser.add_lightning_class_args(FreezeSlopes, "freeze_slopes")
         switched_on = {
             "epoch_train_loss": EpochTrainLoss,
             "resample_collocation": ResampleCollocation,
@@ -125,6 +128,7 @@ class LAAFCommandLine(LightningCLI):
         that ``--model.n 5`` beside a checkpoint with n = 10 is ignored in silence.
         """
         config = self.config[self.config.subcommand]
+        refuse_unresolvable(config, self.config.subcommand)
         check_checkpoint(config.get("ckpt_path"), config.get("weights_only"))
 
     def before_instantiate_classes(self) -> None:

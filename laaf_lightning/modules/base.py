@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
+from lightning_fabric.utilities.data import AttributeDict
 from pytorch_lightning import Callback
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from laaf_lightning.lightning_packages import PytorchLightningModule
 from laaf_lightning.metrics import RelativeL2Error
 from laaf_lightning.modules.construction import BuiltAfterConstruction
 from laaf_lightning.modules.hyper_parameters import (
@@ -19,11 +19,12 @@ from laaf_lightning.modules.hyper_parameters import (
     save_settings,
     without_internals,
 )
-from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam, configure, mean_closure
+from laaf_lightning.modules.optimization.optimized_module import OptimizedModule
+from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.refusals import refuse_sharding
 
 
-class AdaptiveModule(PytorchLightningModule, metaclass=BuiltAfterConstruction):
+class AdaptiveModule(OptimizedModule, metaclass=BuiltAfterConstruction):
     """Base of the modules: a network with adaptive activations, a loss, metrics, an optimiser from a factory.
 
     Subclass and override `build_network`, `loss` or `build_metrics`. Training is automatic optimisation, so that
@@ -40,6 +41,7 @@ class AdaptiveModule(PytorchLightningModule, metaclass=BuiltAfterConstruction):
     Attributes:
         network: what `build_network` returned.
         metrics: what `build_metrics` returned.
+        logged_at: the optimiser step, counted from 1, of the last training values that were logged.
 
     Example:
         >>> import laaf_lightning as laaf
@@ -55,11 +57,9 @@ class AdaptiveModule(PytorchLightningModule, metaclass=BuiltAfterConstruction):
         "width": 2
     """
 
-    lr_scheduler_interval = "epoch"
-    averages_closure_over_ranks = True
-
     network: nn.Module
     metrics: MetricCollection
+    logged_at = 0
     _has_parts = False
 
     def __init__(
@@ -71,15 +71,13 @@ class AdaptiveModule(PytorchLightningModule, metaclass=BuiltAfterConstruction):
     ) -> None:
         super().__init__()
         self._given_from_python = save_settings(self)
-        self._make_optimizer = optimizer
-        self._make_scheduler = lr_scheduler
-        self._slope_lr = slope_lr
+        self._use_factories(optimizer, lr_scheduler, slope_lr)
         self._compiles = compile
 
     @property
     def hparams_initial(self) -> Any:
         """The hyper-parameters for loggers, without what Lightning's command line adds for itself."""
-        return type(self.hparams)(without_internals(super().hparams_initial))
+        return AttributeDict(without_internals(super().hparams_initial))
 
     @property
     def monitored(self) -> tuple[str, Literal["min", "max"]] | None:
@@ -198,8 +196,8 @@ class AdaptiveModule(PytorchLightningModule, metaclass=BuiltAfterConstruction):
     def log_at_log_steps(self, values: dict[str, Tensor], *, prog_bar: bool = False) -> None:
         """Log training values, but not at every step: ``self.log`` costs more than a small network's step.
 
-        They are logged at the first step, at the Trainer's log steps and at the last batch of an epoch, where a
-        scheduler or a checkpoint may ask for them; nowhere but in training.
+        They are logged at the first step, at the Trainer's log steps, at the last step and at the last batch of an
+        epoch, where a scheduler or a checkpoint may ask for them; nowhere but in training.
 
         Args:
             values: name to 0-dim tensor; the mean over ranks is logged.
@@ -209,34 +207,9 @@ class AdaptiveModule(PytorchLightningModule, metaclass=BuiltAfterConstruction):
         if trainer is None or not trainer.training or not (every := getattr(trainer, "log_every_n_steps", 0)):
             return
         step = trainer.global_step + 1
-        if step % every == 0 or step == 1 or trainer.is_last_batch:
+        if step % every == 0 or step in {1, trainer.max_steps} or trainer.is_last_batch:
+            self.logged_at = step
             self.log_dict(values, prog_bar=prog_bar, batch_size=1, sync_dist=True)
-
-    def configure_optimizers(self) -> Any:
-        """Build the optimiser with the slopes in a group of their own, and the scheduler.
-
-        Returns:
-            What Lightning expects.
-        """
-        factories = self._make_optimizer, self._make_scheduler
-        return configure(self, *factories, self._slope_lr, self.lr_scheduler_interval)
-
-    def optimizer_step(
-        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
-    ) -> None:
-        """Step with a closure whose value is the mean over ranks, as the gradients are.
-
-        A line search on each rank's own value would let the ranks part ways.
-
-        Args:
-            epoch: current epoch.
-            batch_idx: current batch.
-            optimizer: the optimiser.
-            optimizer_closure: computes loss and gradients.
-        """
-        if self.trainer.world_size > 1 and optimizer_closure is not None:
-            optimizer_closure = mean_closure(optimizer_closure, self.trainer.strategy)
-        optimizer.step(closure=optimizer_closure)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note which live objects the checkpoint does not hold.

@@ -16,7 +16,7 @@ from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.figures import ClassificationData, Drawable
 from laaf_lightning.models import LeNet, PreActResNet18
 from laaf_lightning.modules.base import AdaptiveModule
-from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
 
 Batch = tuple[Tensor, Tensor]
 Mistakes = tuple[Tensor, Tensor, Tensor, Tensor]  # images, predicted and true classes, and which of them are wrong

@@ -12,7 +12,7 @@ from laaf_lightning.derivatives.engines import EngineName, check_engine
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.loss_weight import LossWeight
-from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.pde_module import PDEModule
 from laaf_lightning.modules.refusals import warn_about_low_precision
 from laaf_lightning.problems import PDE, CollocationBatch, check_problem

@@ -13,7 +13,7 @@ from laaf_lightning.given_numbers import as_inputs
 from laaf_lightning.metrics.target_shapes import targets_like
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.base import AdaptiveModule
-from laaf_lightning.modules.optimizer import OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.refusals import warn_about_low_precision
 from laaf_lightning.modules.solution_figures import relative_l2_error, run_facts, training_inputs
 

@@ -8,7 +8,7 @@ import torch
 
 from laaf_lightning.activations import Scope, named_slopes
 from laaf_lightning.modules import AdaptiveModule, BurgersPINN
-from laaf_lightning.modules.optimizer import OptimizerFactory
+from laaf_lightning.modules.optimization.optimizer import OptimizerFactory
 from tests.modules.small import (
     SCOPES,
     Losses,

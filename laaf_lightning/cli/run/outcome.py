@@ -43,6 +43,7 @@ def outcome_of(trainer: Trainer, model: LightningModule, config: Any, seconds: f
     return {
         "metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
         "steps": trainer.global_step,
+        "logged_at": getattr(model, "logged_at", None),
         "seconds": None if seconds is None else round(seconds, 3),
         "engine": getattr(model, "engine_in_words", None),
         "settings": settings_of(config, model),
@@ -108,7 +109,9 @@ def in_words(outcome: Mapping[str, Any]) -> str:
         if name.startswith(stage) and name.endswith("_error")
     ]
     if not known and "train/loss" in metrics:
-        known = [f"last logged training loss {metrics['train/loss']:.4g}"]
+        at, steps = outcome["logged_at"], outcome["steps"]
+        stale = f" (of step {at})" if at not in {None, 0, steps} else ""
+        known = [f"last logged training loss {metrics['train/loss']:.4g}{stale}"]
     others = [f"{name} {value:.4g}" for name, value in metrics.items() if not name.startswith("slope")]
     return ", ".join(known or others[:3]) or "finished"
 

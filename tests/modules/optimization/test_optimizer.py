@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau
 from laaf_lightning.activations import AdaptiveActivation, Scope, named_slopes
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import AdaptiveModule
-from laaf_lightning.modules.optimizer import build_optimizer
+from laaf_lightning.modules.optimization.optimizer import build_optimizer
 from tests.modules.small import (
     Losses,
     burgers_data,

@@ -7,7 +7,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import StepLR
 
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.modules.plain_factories import check_factory
+from laaf_lightning.modules.optimization.plain_factories import check_factory
 
 
 def test_factories_pass_and_a_scheduler_may_be_left_out() -> None:

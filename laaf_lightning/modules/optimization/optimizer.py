@@ -13,6 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from laaf_lightning.activations import slope_parameter_groups
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.modules.optimization.resumed_optimizer import follow_requests
+from laaf_lightning.modules.optimization.schedule import Schedule
 from laaf_lightning.optimizers.one_group import takes_one_group_only
 
 OptimizerFactory: TypeAlias = Callable[[Iterable[Any]], Optimizer]
@@ -31,7 +33,9 @@ def adam(parameters: Iterable[Any]) -> Optimizer:
     return torch.optim.Adam(parameters)
 
 
-def build_optimizer(model: nn.Module, factory: OptimizerFactory, slope_lr: float | None = None) -> Optimizer:
+def build_optimizer(
+    model: nn.Module, factory: OptimizerFactory, slope_lr: float | None = None, lr: float | None = None
+) -> Optimizer:
     """Call a factory with weights and slopes in two groups, or with a flat list where it takes one group only.
 
     A factory is called once, unless it refuses the groups: then again, with small parameters or single ones, to find
@@ -41,6 +45,7 @@ def build_optimizer(model: nn.Module, factory: OptimizerFactory, slope_lr: float
         model: whose parameters are trained.
         factory: called with groups or parameters, returns the optimiser.
         slope_lr: learning rate of the slopes; None for the optimiser's.
+        lr: learning rate of weights, and of slopes unless they have one; None for the optimiser's.
 
     Returns:
         The optimiser.
@@ -58,11 +63,15 @@ def build_optimizer(model: nn.Module, factory: OptimizerFactory, slope_lr: float
         1
     """
     groups = slope_parameter_groups(model, slope_lr=slope_lr)
+    if lr is not None:
+        groups = [{"lr": lr, **group} for group in groups]
     try:
         return factory(groups)
     except ValueError as error:
         if takes_one_group_only(factory, groups):
             optimizer = factory([p for p in model.parameters() if p.requires_grad])
+            if lr is not None:
+                optimizer.param_groups[0]["lr"] = lr
             if slope_lr is not None:
                 raise ConfigurationError(
                     f"slope_lr={slope_lr} needs an optimiser with parameter groups: {error}; leave slope_lr out"
@@ -79,32 +88,36 @@ def build_optimizer(model: nn.Module, factory: OptimizerFactory, slope_lr: float
 
 def configure(
     model: nn.Module,
-    factory: OptimizerFactory,
+    optimizer: Optimizer,
     scheduler_factory: SchedulerFactory | None,
     slope_lr: float | None,
     interval: str,
-) -> Any:
-    """Build optimiser and scheduler, and say what Lightning asks to know about them.
+) -> tuple[Schedule | None, Any]:
+    """Build the scheduler, and say what Lightning asks to know about optimiser and scheduler.
 
     Args:
         model: whose parameters are trained.
-        factory: as for `build_optimizer`.
+        optimizer: of `build_optimizer`; what is asked for holds when it goes on from a checkpoint.
         scheduler_factory: called with the optimiser, returns the scheduler; None for a constant learning rate.
         slope_lr: as for `build_optimizer`.
         interval: when the scheduler steps, ``"step"`` or ``"epoch"``.
 
     Returns:
-        What ``configure_optimizers`` returns. A `ReduceLROnPlateau` steps once an epoch, when what it watches has been
-        measured: its ``monitor``, as ``pytorch_lightning.cli.ReduceLROnPlateau`` has one, else ``train/loss``.
+        The schedule, None without one, and what ``configure_optimizers`` returns. A `ReduceLROnPlateau` steps once an
+        epoch, when what it watches has been measured: its ``monitor``, as ``pytorch_lightning.cli.ReduceLROnPlateau``
+        has one, else ``train/loss``.
     """
-    optimizer = build_optimizer(model, factory, slope_lr)
+    asked = follow_requests(model, optimizer)
     if scheduler_factory is None:
-        return optimizer
-    scheduler = scheduler_factory(optimizer)
-    schedule: dict[str, Any] = {"scheduler": scheduler, "interval": interval}
+        return None, optimizer
+    schedule = Schedule(scheduler_factory, optimizer, slope_lr)
+    for each in asked:
+        each.scheduled = True
+    scheduler = schedule.scheduler
+    told: dict[str, Any] = {"scheduler": scheduler, "interval": interval}
     if isinstance(scheduler, ReduceLROnPlateau):
-        schedule |= {"interval": "epoch", "monitor": getattr(scheduler, "monitor", "train/loss")}
-    return {"optimizer": optimizer, "lr_scheduler": schedule}
+        told |= {"interval": "epoch", "monitor": getattr(scheduler, "monitor", "train/loss")}
+    return schedule, {"optimizer": optimizer, "lr_scheduler": told}
 
 
 def mean_closure(closure: Callable[[], Any], strategy: Strategy) -> Callable[[], Any]:

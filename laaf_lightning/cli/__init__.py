@@ -23,8 +23,8 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
         args: the arguments; None takes those of the process.
 
     Returns:
-        The command line object, with its trainer, model and datamodule. ``configs`` and ``--version``, which train
-        nothing, end with ``SystemExit``, as ``--help`` does.
+        The command line object, with its trainer, model and datamodule. ``compare``, ``configs`` and ``--version``,
+        which train nothing, end with ``SystemExit``, as ``--help`` does.
 
     Raises:
         SystemExit: see above.
@@ -66,7 +66,14 @@ def _say_versions(_: Sequence[str]) -> None:
     say(f"laaf {__version__} ({libraries}, Python {python})")
 
 
+def _compare(args: Sequence[str]) -> None:
+    from laaf_lightning.cli.compare import compare  # noqa: PLC0415  # not to be imported for --help
+
+    compare(args)
+
+
 _WITHOUT_TRAINER: dict[str, Callable[[Sequence[str]], None]] = {
+    "compare": _compare,
     "configs": list_or_copy,
     "--version": _say_versions,
 }

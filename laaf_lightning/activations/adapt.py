@@ -17,7 +17,7 @@ from laaf_lightning.activations.adaptive import (
     initial_slope,
 )
 from laaf_lightning.activations.elementwise import MODULES
-from laaf_lightning.activations.model_argument import check_model
+from laaf_lightning.activations.model_argument import check_model, refuse_in_own_constructor
 from laaf_lightning.errors import ConfigurationError
 
 M = TypeVar("M", bound=nn.Module)
@@ -49,11 +49,13 @@ def adapt(
         inplace: change `model` itself instead of a deep copy.
 
     Returns:
-        The adapted model.
+        The adapted model. A LightningModule is best adapted from inside, ``self.net = adapt(self.net, …)`` in its
+        constructor, so that ``load_from_checkpoint`` finds the same slopes.
 
     Raises:
-        ConfigurationError: without any activation module to adapt, without `example_input` where shapes are
-            needed, or for an activation that is never called or called more than once on it.
+        ConfigurationError: for a module within its own constructor, which would keep the original; without any
+            activation module to adapt; without `example_input` where shapes are needed; for an activation that is never
+            called or called more than once on it.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
@@ -61,6 +63,7 @@ def adapt(
         torch.Size([3])
     """
     check_model(model)
+    refuse_in_own_constructor(model, inplace)
     scope, n = check_scope(scope), check_scaling_factor(n)
     if scope in {"channel", "neuron"} and example_input is None:
         raise ConfigurationError(

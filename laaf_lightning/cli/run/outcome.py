@@ -129,7 +129,7 @@ def best_in_words(outcome: Mapping[str, Any]) -> str:
     if best is None:
         return ""
     value = f"{best['value']:.2%}" if best["metric"].endswith("accuracy") else f"{best['value']:.4g}"
-    return f"; the best, {value}, is kept in {best['checkpoint']}"
+    return f"; the best, {value}, is kept in {_from_here(best['checkpoint'])}"
 
 
 def keep(outcome: Mapping[str, Any], trainer: Trainer, folder: Path | None) -> None:
@@ -159,6 +159,11 @@ def keep(outcome: Mapping[str, Any], trainer: Trainer, folder: Path | None) -> N
         else:
             logger.log_metrics(measured, step=outcome["steps"])
         logger.save()
+
+
+def _from_here(path: str) -> str:
+    """Write a path as it is named from the working folder, where it lies there."""
+    return str(Path(path).relative_to(Path.cwd())) if Path(path).is_relative_to(Path.cwd()) else path
 
 
 def _class_name(setting: Any) -> str:

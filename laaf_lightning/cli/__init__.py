@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 from laaf_lightning._version import __version__
+from laaf_lightning.cli.chatter import HARMLESS_WARNINGS
 from laaf_lightning.cli.command_line import LAAFCommandLine as LAAFCommandLine
-from laaf_lightning.cli.foreign_texts import HARMLESS_WARNINGS
 from laaf_lightning.cli.shipped_configs import list_or_copy, with_found_configs
+from laaf_lightning.cli.users_code import about_users_code, place_in_users_code
 from laaf_lightning.cli.words import say, without_advertisements
 from laaf_lightning.errors import ConfigurationError
 
@@ -46,7 +47,14 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
 
 
 def cli() -> None:
-    """Run the console script: a wrong request ends with one sentence and exit status 2."""
+    """Run the console script.
+
+    A wrong request ends with one sentence and exit status 2, an error in the user's own code with its place, those
+    frames of the traceback that are theirs, and exit status 1; a defect of ours with its traceback.
+
+    Raises:
+        ConfigurationError: for a wrong request, where LAAF_TRACEBACK asks for tracebacks.
+    """
     if "" not in sys.path and str(os.getcwd()) not in sys.path:  # noqa: PTH109  # as `python -m` writes it
         sys.path.insert(0, os.getcwd())  # noqa: PTH109  # a class of the user's is named by its file there
     try:
@@ -54,10 +62,16 @@ def cli() -> None:
     except ConfigurationError as error:
         if os.environ.get("LAAF_TRACEBACK"):
             raise
-        text = " ".join(str(error).split())
+        text = " ".join(str(error).split()) + place_in_users_code(error)
         hint = "" if text.endswith(")") else " (LAAF_TRACEBACK=1 shows the traceback)"
         sys.stderr.write(f"laaf: error: {text}{hint}\n")
         sys.exit(2)
+    except Exception as error:
+        report = None if os.environ.get("LAAF_TRACEBACK") else about_users_code(error)
+        if report is None:
+            raise
+        sys.stderr.write(report)
+        sys.exit(1)
 
 
 def _say_versions(_: Sequence[str]) -> None:

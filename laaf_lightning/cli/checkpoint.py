@@ -13,6 +13,8 @@ from laaf_lightning.errors import ConfigurationError
 
 # Words that the Trainer itself resolves to a file.
 _KEYWORDS = {"best", "last", "hpc", "registry"}
+_PATTERNS = {"best": "best-*.ckpt", "last": "[!b]*.ckpt"}
+_KEPT = "last*.ckpt"
 _MAX_PROBLEMS = 2
 _MAX_CHARACTERS = 300
 
@@ -43,6 +45,32 @@ def check_checkpoint(path: Any, weights_only: bool | None) -> None:
         raise ConfigurationError(f"ckpt_path={str(path)!r} is no checkpoint of Lightning: it has no 'state_dict'")
 
 
+def refuse_unresolvable(config: Any, subcommand: str) -> None:
+    """Refuse the keywords best and last where there is nothing that the Trainer could resolve them to.
+
+    A command has no earlier fit to be the best of, and its own new folder holds no last checkpoint. ``last`` stands
+    where a callback has a folder of its own: a fit that is submitted again and again begins without one.
+
+    Args:
+        config: the settings of the subcommand.
+        subcommand: its name.
+
+    Raises:
+        ConfigurationError: if there is nothing; it names a file, if an earlier run has left one.
+    """
+    keyword = str(config.get("ckpt_path"))
+    trainer = config.get("trainer") or {}
+    if keyword not in {"best", "last"} or (keyword == "last" and _has_last(trainer, subcommand)):
+        return
+    files = [file for root in _roots(trainer) for file in root.glob(f"**/checkpoints/{_PATTERNS[keyword]}")]
+    newest = max(files, key=lambda file: file.stat().st_mtime, default=None)
+    example = f", for example --ckpt_path {newest}, the newest" if newest else ": --ckpt_path FILE"
+    raise ConfigurationError(
+        f"ckpt_path={keyword!r} names no file: every command has a folder of its own, and knows no checkpoint of "
+        f"another; give the file's path{example}"
+    )
+
+
 def state_mismatch(message: str) -> str:
     """Shorten torch's list of what does not fit between a checkpoint and a model.
 
@@ -60,6 +88,29 @@ def state_mismatch(message: str) -> str:
         f"the checkpoint does not fit the model: {shown}{f'; and {more} more' if more > 0 else ''}; build the model as "
         "it was trained, with --config and the config.yaml that was saved beside the checkpoint"
     )
+
+
+def _has_last(trainer: Any, subcommand: str) -> bool:
+    callbacks = trainer.get("callbacks") or []
+    for callback in callbacks if isinstance(callbacks, list) else [callbacks]:
+        folder = (callback.get("init_args") or {}).get("dirpath")
+        if folder and (subcommand == "fit" or "://" in str(folder) or [*Path(folder).glob(_KEPT)]):
+            return True
+    return False
+
+
+def _roots(trainer: Any) -> list[Path]:
+    """Return the local folders under which earlier runs lie."""
+    loggers = trainer.get("logger")
+    settings = [
+        logger.get("init_args") or {}
+        for logger in (loggers if isinstance(loggers, list) else [loggers])
+        if hasattr(logger, "get")
+    ]
+    roots = {
+        str(value) for value in (*(of.get("save_dir") for of in settings), trainer.get("default_root_dir")) if value
+    }
+    return [Path(root) for root in roots or {"runs"} if "://" not in root and Path(root).is_dir()]
 
 
 def _shortened(text: str) -> str:

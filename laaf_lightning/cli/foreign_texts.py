@@ -9,34 +9,25 @@ from __future__ import annotations
 import ast
 import re
 
-# What Lightning says of itself in every run, and what follows from how this command line calls it.
-HARMLESS_WARNINGS: tuple[tuple[str, type[Warning], str], ...] = (
-    # Lightning 2.6.6's CombinedLoader on torch 2.14; gone with a later Lightning.
-    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning, ""),
-    # A resumed or tested checkpoint lies in another run's folder, since every run has its own.
-    (r"The dirpath has changed from", UserWarning, ""),
-    # main(args) exists to be called from Python, whatever the arguments of that process are.
-    (r"LightningCLI's args parameter is intended to run from within Python", UserWarning, ""),
-    # Lightning 2.6.6 calls what jsonargparse 4.49 has renamed.
-    ("", DeprecationWarning, r"pytorch_lightning\.cli"),
-)
-
-# What it says before every run, of which nothing concerns this one.
-_ADVERTISEMENTS = (
-    "💡 Tip",
-    "GPU available: ",
-    "TPU available: ",
-    "HPU available: ",
-    "Seed set to ",
-    "`Trainer.fit` stopped",
-)
-
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _LITERAL = re.compile(r"typing\.Literal(\[.*?\])")
 _VALUES = (re.compile(r"Got value: (.*)$", re.MULTILINE), re.compile(r"Given value: (.*)$", re.MULTILINE))
 _NO_CLASS = re.compile(
-    r"Expected a dot import path string: (\S+)|Problem with given class_path '([^']+)':\s+module '\S+' has no attribute"
+    r"Expected a dot import path string: (\S+)|Problem with given class_path '([^']+)':\s+"
+    r"(?:module '\S+' has no attribute|No module named)"
 )
+_NO_FACTORY = re.compile(
+    r"expects a function or a callable class: "
+    r"(?:module '\S+' has no attribute|No module named|Expected a dot import path)"
+    r"[\s\S]*?(?:Got|Given) value: (?:\{'class_path': '|Namespace\(class_path=')?([^\s',]+)"
+)
+_NO_MODULE = re.compile(r"No module named '([^']+)'")
+_NO_METRIC = re.compile(
+    r"(Early stopping|ReduceLROnPlateau) conditioned on metric `?(.+?)`? which is not available"
+    r"|`(\w+)\(monitor='(.+?)'\)` could not find the monitored key"
+)
+_NAMES = re.compile(r"[`']([^`']+)[`']")
+_INSTALL = re.compile(r"pip install (?:-U )?'?([^'`]+)")
 _REQUIRED = re.compile(r"\b(?:fit|validate|test|predict)\.(model|data)\b")
 _TYPE = re.compile(r"<class '([^']+)'>")
 _FRAME = re.compile(r"^\s*(Given value|Subtypes|Does not validate).*$", re.MULTILINE)
@@ -44,18 +35,6 @@ _HEADING = re.compile(r"^\s*Errors:\s*$", re.MULTILINE)
 _BULLET = re.compile(r"^\s*- ", re.MULTILINE)
 _OF_A_TYPE = "Expected a "
 _DULL = ("Expected a <class 'NoneType'>", "Expected a path but", "Does not validate")
-
-
-def is_about_lightning_itself(text: str) -> bool:
-    """Tell a line that Lightning prints in every run from one about this run.
-
-    Args:
-        text: the line.
-
-    Returns:
-        Whether it can be left out.
-    """
-    return text.startswith(_ADVERTISEMENTS)
 
 
 def refused_key(message: str) -> list[str]:
@@ -105,8 +84,51 @@ def unknown_class(message: str) -> str | None:
     Returns:
         The class as it was given; None if that is not the complaint.
     """
-    match = _NO_CLASS.search(message)
-    return match and (match[1] or match[2])
+    match = _NO_FACTORY.search(message) or _NO_CLASS.search(message)
+    return match and next(name for name in match.groups() if name)
+
+
+def missing_module(message: str) -> str | None:
+    """Return the module that Python does not find.
+
+    Args:
+        message: a text of Python's, alone or in one of jsonargparse's.
+
+    Returns:
+        Its dotted name; None if that is not the complaint.
+    """
+    match = _NO_MODULE.search(message)
+    return match and match[1]
+
+
+def missing_metric(message: str) -> tuple[str, str, list[str]] | None:
+    """Split Lightning's text about a monitored metric that was never logged.
+
+    Args:
+        message: its text.
+
+    Returns:
+        Who monitors, the metric, and those that there are; None if that is not the complaint.
+    """
+    match = _NO_METRIC.search(message)
+    if match is None:
+        return None
+    who, metric = (name for name in match.groups() if name)
+    there_are = re.split(r"\. (?:HINT|Condition)", message[match.end() :].partition(": ")[2])[0]
+    return who.replace("Early stopping", "EarlyStopping"), metric, _NAMES.findall(there_are)
+
+
+def missing_package(message: str) -> str | None:
+    """Return the package that Lightning says to install.
+
+    Args:
+        message: the text of its ``ModuleNotFoundError``.
+
+    Returns:
+        What pip is to be given, for example ``"wandb>=0.12.10"``; None if that is not the complaint.
+    """
+    match = _INSTALL.search(message)
+    return match and match[1].partition(";")[0].strip()
 
 
 def alternatives(message: str) -> list[str]:

@@ -7,13 +7,15 @@ from argparse import HelpFormatter
 from typing import Any, NoReturn
 
 import torch
-from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning import LightningDataModule, LightningModule, callbacks, loggers
 from pytorch_lightning.cli import LightningArgumentParser
 
+from laaf_lightning.cli.class_names import about_missing_class, meant, module_exists
 from laaf_lightning.cli.foreign_texts import (
     allowed_literals,
     alternatives,
     as_options,
+    missing_module,
     plain_types,
     refused_key,
     refused_value,
@@ -23,6 +25,7 @@ from laaf_lightning.cli.foreign_texts import (
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 _OURS = "slope_recovery"
+_MAX_LISTED = 20  # classes of a key in a sentence
 # Written out, so that help need not import them; a test compares.
 NAMES = {
     "model": ("Models", "BurgersPINN FunctionRegressor ImageClassifier PINN"),
@@ -106,10 +109,22 @@ def explanation(message: str) -> str:
     if literals := allowed_literals(message):
         return unknown_choice(key, refused_value(message), literals)
     if name := unknown_class(message):
-        classes = known_classes(keys[-1]) if keys else []
-        return unknown_choice(f"class for {key}", name, classes) if classes else f"{key}: there is no class {name!r}"
+        return _about_class(key, name, known_classes(keys[-1]) if keys else [], missing_module(message))
     text = "; or ".join(dict.fromkeys(plain_types(reason) for reason in alternatives(message)))
     return f"{key}: {text}" if key and text else as_options(message)
+
+
+def _about_class(key: str, name: str, known: list[str], module: str | None) -> str:
+    """Say what is wrong with a class: it, or its module, does not exist, or the module cannot be imported."""
+    if module is not None and not f"{name}.".startswith(f"{module}."):
+        return f"{key}: the module of {name!r} cannot be imported: there is no module {module!r}"
+    where = name.rpartition(".")[0]
+    elsewhere = where and where.partition(".")[0] != "laaf_lightning" and module_exists(name)
+    if module is not None and meant(name) is None:
+        return f"{key}: there is no module {module!r}, which {name!r} names"
+    if module is not None or elsewhere or not known or len(known) > _MAX_LISTED:
+        return f"{key}: {about_missing_class(name, known)}"
+    return unknown_choice(f"class for {key}", name, known)
 
 
 def import_all() -> dict[str, Any]:
@@ -130,10 +145,16 @@ def known_classes(key: str) -> list[str]:
         key: its last part, for example ``"data"``.
 
     Returns:
-        Dotted paths of ours, and torch's optimisers and schedulers; nothing for other keys.
+        Dotted paths of ours, torch's optimisers and schedulers, Lightning's callbacks and loggers; nothing for other
+        keys.
     """
     ours = import_all()
-    torchs: dict[str, Any] = {"optimizer": torch.optim, "lr_scheduler": torch.optim.lr_scheduler}
+    others: dict[str, Any] = {
+        "optimizer": torch.optim,
+        "lr_scheduler": torch.optim.lr_scheduler,
+        "callbacks": callbacks,
+        "logger": loggers,
+    }
     bases: dict[str, type] = {
         "model": LightningModule,
         "data": LightningDataModule,
@@ -141,12 +162,14 @@ def known_classes(key: str) -> list[str]:
         "weight": ours["WeightSchedule"],
         "optimizer": torch.optim.Optimizer,
         "lr_scheduler": torch.optim.lr_scheduler.LRScheduler,
+        "callbacks": callbacks.Callback,
+        "logger": loggers.Logger,
     }
     if key not in bases:
         return []
     sources = {"laaf_lightning": ours}
-    if key in torchs:
-        sources[torchs[key].__name__] = vars(torchs[key])
+    if key in others:
+        sources[others[key].__name__] = vars(others[key])
     return sorted(
         f"{module}.{name}"
         for module, names in sources.items()

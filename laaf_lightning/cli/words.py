@@ -12,7 +12,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.utilities import rank_zero_only
 
 from laaf_lightning.activations import named_slopes
-from laaf_lightning.cli.foreign_texts import is_about_lightning_itself
+from laaf_lightning.cli.chatter import is_about_lightning_itself
 
 # Whichever of Lightning's packages was imported last has set the one that all of them use.
 _LOGGERS = (

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from laaf_lightning.cli.checkpoint import state_mismatch
-from laaf_lightning.cli.foreign_texts import alternatives, is_about_a_type, is_state_mismatch
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.cli.foreign_texts import (
+    alternatives,
+    is_about_a_type,
+    is_state_mismatch,
+    missing_metric,
+    missing_package,
+)
+from laaf_lightning.errors import ConfigurationError, nearest
 
 
 def as_wrong_request(error: Exception) -> ConfigurationError | None:
@@ -27,6 +34,8 @@ def as_wrong_request(error: Exception) -> ConfigurationError | None:
 
 
 def _text_of(error: Exception) -> str | None:
+    if text := _about_a_metric(error) or _about_a_package(error):
+        return text
     if isinstance(error, MisconfigurationException):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
@@ -35,6 +44,30 @@ def _text_of(error: Exception) -> str | None:
         return state_mismatch(str(error))
     if isinstance(error, ValueError):
         return _from_torch_optim(error) or _from_a_constructor(error)
+    return None
+
+
+def _about_a_metric(error: Exception) -> str | None:
+    found = missing_metric(str(error)) if isinstance(error, (MisconfigurationException, RuntimeError)) else None
+    if found is None:
+        return None
+    who, metric, known = found
+    there_are = f"there are {', '.join(known)}" if known else "nothing is logged before it looks"
+    near = nearest(metric, known)
+    return f"{who} monitors {metric!r}, which is not logged: {there_are}" + (
+        f"; did you mean {near!r}?" if near else ""
+    )
+
+
+def _about_a_package(error: Exception) -> str | None:
+    """Find the package that a class of Lightning's misses, also where jsonargparse wraps the error."""
+    innermost: BaseException | None = error
+    while innermost is not None:
+        if isinstance(innermost, ModuleNotFoundError) and (package := missing_package(str(innermost))):
+            name = re.split(r"[^\w.-]", package)[0]
+            asked = package if name == package else f"'{package}'"
+            return f"the package {name!r} is not installed, or too old: pip install {asked}"
+        innermost = innermost.__cause__
     return None
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from laaf_lightning import MLP, ConfigurationError
-from laaf_lightning.cli.checkpoint import check_checkpoint, state_mismatch
+from laaf_lightning.cli.checkpoint import check_checkpoint, refuse_unresolvable, state_mismatch
 
 
 @pytest.mark.parametrize("path", [None, "best", "last", "hpc", "registry:model", "s3://bucket/file.ckpt", "."])
@@ -35,3 +37,40 @@ def test_a_mismatch_is_a_short_sentence_however_large_the_model(depth: int) -> N
     assert sentence.startswith("the checkpoint does not fit the model: activations.0.n: the checkpoint has n=10, this ")
     assert len(sentence) < 900
     assert " more; build the model as it was trained" in sentence
+
+
+def settings(keyword: str | None, dirpath: str | None = None, save_dir: str = "runs") -> dict[str, Any]:
+    callback = {"class_path": "any", "init_args": {"dirpath": dirpath}}
+    logger = {"class_path": "any", "init_args": {"save_dir": save_dir}}
+    return {"ckpt_path": keyword, "trainer": {"callbacks": [callback], "logger": logger, "default_root_dir": None}}
+
+
+@pytest.mark.parametrize("keyword", ["best", "last"])
+@pytest.mark.parametrize("subcommand", ["fit", "test"])
+def test_a_keyword_without_anything_behind_it_is_refused_with_the_newest_file(keyword: str, subcommand: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"ckpt_path='{keyword}' names no file: .*: --ckpt_path FILE$"):
+        refuse_unresolvable(settings(keyword), subcommand)
+    folder = Path("elsewhere/job/2026/checkpoints")
+    folder.mkdir(parents=True)
+    for number, name in enumerate(
+        ("best-step=1.ckpt", "best-step=2.ckpt", "epoch=1-step=3.ckpt", "epoch=2-step=4.ckpt")
+    ):
+        (folder / name).touch()
+        os.utime(folder / name, (number, number))
+    newest = {"best": "best-step=2.ckpt", "last": "epoch=2-step=4.ckpt"}[keyword]
+    with pytest.raises(ConfigurationError, match=rf"for example --ckpt_path \S+/{newest}, the newest$"):
+        refuse_unresolvable(settings(keyword, save_dir="elsewhere"), subcommand)
+
+
+def test_last_is_left_to_the_trainer_where_a_callback_keeps_it_in_a_folder_of_its_own() -> None:
+    refuse_unresolvable(settings("last", "kept"), "fit")
+    with pytest.raises(ConfigurationError, match="names no file"):
+        refuse_unresolvable(settings("last", "kept"), "test")
+    Path("kept").mkdir()
+    Path("kept/last.ckpt").touch()
+    refuse_unresolvable(settings("last", "kept"), "test")
+
+
+@pytest.mark.parametrize("path", [None, "hpc", "file.ckpt"])
+def test_what_is_no_keyword_for_a_fits_own_files_passes(path: str | None) -> None:
+    refuse_unresolvable(settings(path), "test")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import jsonargparse
 import pytest
 import torch
-from pytorch_lightning import LightningDataModule, LightningModule
-from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.cli import LightningCLI
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
 from torch import nn
 
 from laaf_lightning.cli import foreign_texts
@@ -82,9 +82,19 @@ def test_jsonargparse_tells_the_class_that_it_does_not_find(kind: Any, name: str
 
 def test_jsonargparse_tells_a_module_that_is_not_there_from_a_class() -> None:
     text = said_about(Part | None, "--part=no_such_module.Part")
-    assert foreign_texts.unknown_class(text) is None
+    assert foreign_texts.unknown_class(text) == "no_such_module.Part"
+    assert foreign_texts.missing_module(text) == "no_such_module"
     (reason,) = foreign_texts.alternatives(text)
     assert reason == "Problem with given class_path 'no_such_module.Part': No module named 'no_such_module'"
+
+
+@pytest.mark.parametrize("kind", [Callable[[int], Part], Callable[[int], Part] | None], ids=["factory", "or_none"])
+@pytest.mark.parametrize(("name", "module"), [(f"{__name__}.Prt", None), ("no_such_module.Part", "no_such_module")])
+def test_jsonargparse_tells_the_factory_that_it_does_not_find(kind: Any, name: str, module: str | None) -> None:
+    for value in (name, f"{{class_path: {name}, init_args: {{n: 2}}}}"):
+        text = said_about(kind, f"--part={value}")
+        assert foreign_texts.unknown_class(text) == name
+        assert foreign_texts.missing_module(text) == module
 
 
 def test_jsonargparse_tells_what_each_type_says_of_which_its_own_words_are_known() -> None:
@@ -152,20 +162,78 @@ def test_torch_tells_python_objects_from_a_damaged_file(content: Any, holds_obje
     assert foreign_texts.is_about_python_objects(str(raised.value)) is holds_objects
 
 
-def silenced(beginning: str) -> str:
-    """The pattern of the silenced warning that begins so."""
-    (pattern,) = (pattern for pattern, _, _ in foreign_texts.HARMLESS_WARNINGS if pattern.startswith(beginning))
-    return pattern
+class Watched(LightningModule):
+    """A module that logs one metric."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        self.log("train/loss", self.weight)
+        return self.weight.square()
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("val/error", self.weight)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), 0.1)
+        callbacks: list[Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if any(isinstance(callback, Plateau) for callback in callbacks):
+            scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": "val/eror"}}
+        return optimizer
 
 
-def test_lightning_says_that_a_checkpoint_lies_in_another_folder() -> None:
-    saved = ModelCheckpoint(dirpath="one").state_dict()
-    with pytest.warns(UserWarning, match=silenced("The dirpath")):
-        ModelCheckpoint(dirpath="other").load_state_dict(saved)
+class Plateau(Callback):
+    """Marks a run with ReduceLROnPlateau."""
 
 
-def test_lightning_says_that_arguments_are_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["laaf", "fit"])
-    classes: dict[str, Any] = {"subclass_mode_model": True, "subclass_mode_data": True}
-    with pytest.raises(SystemExit), pytest.warns(UserWarning, match=silenced("LightningCLI's args")):
-        LightningCLI(LightningModule, LightningDataModule, **classes, args=["fit", "--help"])
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("callback", "who"),
+    [
+        (lambda: EarlyStopping("val/eror"), "EarlyStopping"),
+        (lambda: ModelCheckpoint(monitor="val/eror"), "ModelCheckpoint"),
+        (Plateau, "ReduceLROnPlateau"),
+    ],
+    ids=["early_stopping", "checkpoint", "plateau"],
+)
+def test_lightning_tells_who_misses_which_metric_and_those_that_there_are(
+    callback: Callable[[], Callback], who: str
+) -> None:
+    loader = torch.utils.data.DataLoader([0])  # type: ignore[arg-type, var-annotated]
+    settings: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(callbacks=callback(), max_epochs=1, accelerator="cpu", **settings)
+    with pytest.raises(Exception, match="val/eror") as raised:
+        trainer.fit(Watched(), loader, loader)
+    found = foreign_texts.missing_metric(str(raised.value))
+    assert found is not None
+    assert found[:2] == (who, "val/eror")
+    assert {"train/loss", "val/error"} <= {*found[2]} <= {"train/loss", "val/error", "epoch", "step"}
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow", "comet"])
+def test_lightning_tells_which_package_a_logger_lacks(name: str) -> None:
+    module = importlib.import_module(f"pytorch_lightning.loggers.{name}")
+    package = {"comet": "comet_ml"}.get(name, name)
+    if importlib.util.find_spec(package) is not None:
+        pytest.skip(f"{package} is installed")
+    (logger,) = (kind for key, kind in vars(module).items() if key.lower() == f"{name}logger")
+    with pytest.raises(ModuleNotFoundError) as raised:
+        logger()
+    found = foreign_texts.missing_package(str(raised.value))
+    assert found is not None
+    assert found.replace("_", "-").startswith(package.replace("_", "-"))
+
+
+def test_lightning_tells_that_rich_is_lacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytorch_lightning.callbacks.progress.rich_progress._RICH_AVAILABLE", False)
+    with pytest.raises(ModuleNotFoundError) as raised:
+        RichProgressBar()
+    assert foreign_texts.missing_package(str(raised.value)) == "rich"
+
+
+def test_other_texts_are_about_no_metric_and_no_package() -> None:
+    assert foreign_texts.missing_metric("mat1 and mat2 shapes cannot be multiplied") is None
+    assert foreign_texts.missing_package("No module named 'users_own'") is None

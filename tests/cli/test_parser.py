@@ -67,4 +67,5 @@ def test_known_classes_can_all_be_imported_and_none_is_a_base(key: str, some: se
 
 
 def test_other_keys_have_no_classes_of_ours() -> None:
-    assert known_classes("logger") == []
+    assert known_classes("logger")[0] == "pytorch_lightning.loggers.CSVLogger"
+    assert known_classes("strategy") == []

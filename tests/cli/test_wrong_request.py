@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -50,7 +52,17 @@ def contents(folder: Path) -> dict[str, bytes]:
             "unknown class for data 'Semeon': .*did you mean 'laaf_lightning.SemeionDataModule'",
         ),
         ((*TINY, "--data=laaf_lightning.FashionMNIST"), ".*did you mean 'laaf_lightning.FashionMNISTDataModule'"),
-        ((*TINY, "--data=no_such_module.Data"), "data: .*No module named 'no_such_module'.*"),
+        ((*TINY, "--data=no_such_module.Data"), "data: there is no module 'no_such_module', which .* names.*"),
+        (
+            (*TINY, "--model=laaf_lightnin.FunctionRegressor"),
+            "model: .*did you mean 'laaf_lightning.FunctionRegressor'",
+        ),
+        ((*TINY, "--model.optimizer=torch.optim.Adm"), "model.optimizer: .*did you mean 'torch.optim.Adam'"),
+        ((*TINY, "--trainer.logger=pytorch_lightning.loggers.CSVLoger"), ".*did you mean '.*loggers.CSVLogger'"),
+        ((*TINY, "--trainer.callbacks+=pytorch_lightning.calbacks.Timer"), ".*did you mean '.*callbacks.Timer'"),
+        ((*TINY, "--trainer.callbacks+=EarlyStoping"), ".*did you mean 'pytorch_lightning.callbacks.EarlyStopping'"),
+        ((*TINY, "--ckpt_path=best"), "ckpt_path='best' names no file: .*: --ckpt_path FILE"),
+        ((*TINY, "--ckpt_path=last"), "ckpt_path='last' names no file: .*: --ckpt_path FILE"),
         ((*TINY, "--model=Regressor"), "unknown class for model 'Regressor': valid are .*FunctionRegressor.*"),
         ((*TINY, "--model.optimizer=Adamm"), "unknown class for model.optimizer 'Adamm': .*'torch.optim.Adam'"),
         ((*TINY, "--trainer.precision=12"), "unknown trainer.precision '12': valid are 64, .*"),
@@ -136,6 +148,26 @@ def test_a_damaged_data_file_is_named_and_kept(capsys: pytest.CaptureFixture[str
     said = refusal(capsys, "fit", *FASHION, "--data.verify=false", "--data.download=false")
     assert said.startswith("sets/FashionMNIST/raw/train-images-idx3-ubyte is damaged: it is truncated")
     assert contents(Path("sets")) == before
+
+
+@pytest.mark.parametrize("kind", ["EarlyStopping", "ModelCheckpoint"])
+def test_a_metric_that_is_not_there_is_refused_with_those_that_are(
+    kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    callback = (
+        f"--trainer.callbacks+=pytorch_lightning.callbacks.{kind}",
+        "--trainer.callbacks.monitor=val/relative_l1",
+    )
+    said = refusal(capsys, "fit", *TINY, *callback, "--trainer.limit_val_batches=1", "--data.steps_per_epoch=1")
+    assert said.startswith(f"{kind} monitors 'val/relative_l1', which is not logged: there are ")
+    assert "did you mean 'val/relative_l2'?" in said
+
+
+def test_a_logger_whose_package_is_not_installed_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    if find_spec("wandb") is not None:
+        pytest.skip("wandb is installed")
+    said = refusal(capsys, "fit", *TINY, "--trainer.logger=pytorch_lightning.loggers.WandbLogger")
+    assert re.match(r"the package 'wandb' is not installed, or too old: pip install '?wandb", said), said
 
 
 def test_slope_recovery_of_a_model_without_adaptive_activations_names_the_way_out(
@@ -242,10 +274,7 @@ def test_a_traceback_is_shown_on_request(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def defect(self: FunctionRegressor, batch: object) -> torch.Tensor:
-        raise ValueError("a defect")
-
-    monkeypatch.setattr(FunctionRegressor, "loss", defect)
+    monkeypatch.setattr(FunctionRegressor, "loss", Mock(side_effect=ValueError("a defect")))
     monkeypatch.setattr(sys, "argv", ["laaf", "fit", *QUIET, *TINY])
     with pytest.raises(ValueError, match="a defect") as raised:
         cli()
@@ -253,10 +282,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_defect_in_a_constructor_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def defect(self: FunctionRegressor) -> torch.nn.Module:
-        raise TypeError("a defect")
-
-    monkeypatch.setattr(FunctionRegressor, "build_network", defect)
+    monkeypatch.setattr(FunctionRegressor, "build_network", Mock(side_effect=TypeError("a defect")))
     monkeypatch.setattr(sys, "argv", ["laaf", "fit", *QUIET, *TINY])
     with pytest.raises(ValueError, match="a defect"):
         cli()

@@ -39,6 +39,7 @@ class RunFolder:
         self.is_remote = False
         self.is_the_loggers = True
         self._reserved: list[Path] = []
+        self._made: list[Path] = []  # the innermost first
 
     def reserve(self, trainer: Any, label: str = "") -> None:
         """Make the run's folder and write it into the Trainer's settings.
@@ -79,9 +80,9 @@ class RunFolder:
             for pattern in _OUR_FILES:
                 for file in folder.glob(pattern):
                     file.unlink()
-            with contextlib.suppress(OSError):
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # what is not empty stays
                 folder.rmdir()
-                folder.parent.rmdir()  # the label's, or the job's, if this was its only run
 
     def _look_at(self, loggers: Any) -> None:
         """Find out, alike on all ranks, what the first logger does by itself."""
@@ -107,6 +108,7 @@ class RunFolder:
         """Make the first folder of these names that is not there yet."""
         reason: str | None = "it is full of runs of this second"
         for name in names:
+            missing = [folder for folder in (job / name, *(job / name).parents) if not folder.exists()]
             try:
                 (job / name).mkdir(parents=True)
             except FileExistsError:
@@ -118,6 +120,7 @@ class RunFolder:
                 reason = error.strerror
                 break
             self._reserved.append(job / name)
+            self._made = [*missing, *self._made]
             return name
         raise ConfigurationError(
             f"cannot write the run's folder under {str(job)!r}: {reason}; choose another with {option} DIR"

@@ -68,10 +68,7 @@ class RunProgressBar(TQDMProgressBar):
 
     def init_validation_tqdm(self) -> Tqdm:
         """Validations within a fit are quick or many: no bar of their own beside the run's."""
-        bar = super().init_validation_tqdm()
-        if self.trainer.state.fn == "fit":
-            bar.disable = True
-        return bar
+        return Tqdm(disable=True) if self.trainer.state.fn == "fit" else super().init_validation_tqdm()
 
     def get_metrics(
         self, trainer: Trainer, pl_module: LightningModule

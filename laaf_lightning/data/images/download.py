@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import urllib.request
@@ -37,6 +38,7 @@ def download(file: Path, urls: Sequence[str], check: Callable[[Path], object], w
     if file.exists():
         return
     failures = []
+    missing = [folder for folder in file.parents if not folder.exists()]
     for url in urls:
         temporary = _temporary_file(file)
         try:
@@ -51,6 +53,9 @@ def download(file: Path, urls: Sequence[str], check: Callable[[Path], object], w
             return
         finally:
             temporary.unlink(missing_ok=True)
+    for folder in missing:
+        with contextlib.suppress(OSError):  # another process may have its part there
+            folder.rmdir()
     reasons = "; ".join(failures) or "no address is known"
     raise ConfigurationError(f"{file} is missing and could not be downloaded ({reasons}): {way_out}")
 

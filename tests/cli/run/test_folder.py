@@ -232,7 +232,16 @@ def test_the_label_stands_between_the_job_and_the_date() -> None:
     assert run_folder.path == version(trainer)
     assert version(trainer).parent == Path("runs/job/layer-n10")
     run_folder.give_back()
-    assert not Path("runs/job/layer-n10").exists()
+    assert not Path("runs").exists()
+
+
+def test_folders_that_were_there_are_not_given_back(workplace: Path) -> None:
+    (workplace / "runs").mkdir()
+    run_folder = RunFolder()
+    run_folder.reserve(settings(), "layer-n10")
+    run_folder.give_back()
+    assert [file.name for file in workplace.iterdir()] == ["runs"]
+    assert not list((workplace / "runs").iterdir())
 
 
 @pytest.mark.parametrize("label", ["", "layer-n10"])

@@ -85,6 +85,14 @@ def test_refused_connection_is_one_sentence(tmp_path: Path) -> None:
         download(tmp_path / "set.gz", ["http://127.0.0.1:9/x"], accept, "put it there")
 
 
+def test_a_failure_leaves_no_folder_that_was_not_there(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for root in (tmp_path / "data", tmp_path / "new"):
+        with pytest.raises(ConfigurationError, match="could not be downloaded"):
+            download(root / "MNIST" / "raw" / "file", [(tmp_path / "nowhere").as_uri()], accept, "help yourself")
+    assert [path.name for path in tmp_path.rglob("*")] == ["data"]
+
+
 def test_file_that_is_there_is_never_fetched(tmp_path: Path) -> None:
     file = tmp_path / "set.gz"
     file.write_bytes(b"mine")

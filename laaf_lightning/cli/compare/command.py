@@ -40,8 +40,8 @@ def compare(args: Sequence[str]) -> None:
     if asked.to is not None:
         _refuse_what_is_there(Path(asked.to))
     comparison = compare_runs(asked.runs, asked.loss)
-    sys.stdout.write(comparison.markdown())
     folder = _new_folder(asked.to)
+    sys.stdout.write(comparison.markdown())
     names = write(comparison, folder)
     sys.stdout.write(f"\n{_legend(comparison)}\nwrote {', '.join(names)} in {folder}\n")
 

@@ -61,19 +61,21 @@ def loss_curves(methods: Sequence[Method], tag: str) -> dict[str, tuple[Array, A
 
     Returns:
         Steps (T,) and values (runs, T) by label, T >= 2; the runs of a method that are not finished are a curve of
-        their own, since the common steps end with the shortest, and so is each run of a method that has no two steps in
-        common.
+        their own at the end, since the common steps end with the shortest, and so is each run of a method that has no
+        two steps in common.
     """
     curves: dict[str, tuple[Array, Array]] = {}
-    for method in methods:
-        for runs, suffix in ((method.finished, ""), (method.unfinished, " (not finished)")):
-            drawn = [run for run in runs if tag in run.curves and len(run.curves[tag].steps) > 1]
-            together = on_common_steps([run.curves[tag] for run in drawn])
-            if together is not None:
-                curves[method.label + suffix] = together
-            elif drawn:
-                alone = {run.folder.name: on_common_steps([run.curves[tag]]) for run in drawn}
-                curves |= {f"{method.label}{suffix}, {name}": one for name, one in alone.items() if one is not None}
+    finished = [(method.label, method.finished) for method in methods]
+    unfinished = [(f"{method.label} (not finished)", method.unfinished) for method in methods]
+    for label, runs in (*finished, *unfinished):
+        drawn = [run for run in runs if tag in run.curves and len(run.curves[tag].steps) > 1]
+        together = on_common_steps([run.curves[tag] for run in drawn])
+        if together is not None:
+            curves[label] = together
+            continue
+        for run in drawn:
+            curve = run.curves[tag]
+            curves[_distinct(f"{label}, {run.folder.name}", curves)] = curve.steps, curve.values[None]
     return curves
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from laaf_lightning.cli.compare.read_run import Run
 from laaf_lightning.errors import ConfigurationError, nearest
@@ -85,8 +86,10 @@ def choose_metric(runs: Sequence[Run], loss: str | None) -> Measure:
     if measured:
         shared = set.intersection(*(tags for _, tags in measured))
         if not shared:
-            kinds = {", ".join(sorted(tags)[:4]): run.folder for run, tags in reversed(measured)}
-            told = "; ".join(f"{folder} has {tags}" for tags, folder in sorted(kinds.items()))
+            kinds: dict[str, Path] = {}
+            for run, tags in measured:
+                kinds.setdefault(", ".join(sorted(tags)[:4]), run.folder)
+            told = "; ".join(f"{folder} has {tags}" for tags, folder in kinds.items())
             raise ConfigurationError(
                 f"these runs share no metric to be compared by: {told}; compare the runs of each job by themselves"
             )

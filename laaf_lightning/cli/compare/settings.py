@@ -85,7 +85,7 @@ def differing(runs: Sequence[Settings]) -> list[str]:
         runs: of `settings_of`.
 
     Returns:
-        Keys: those of `SHORT` after the class of the model, then the others.
+        Keys: the class of the model, those of `SHORT`, then the others, the Trainer's last.
 
     Example:
         >>> differing([{"model.n": 1, "model.width": 20}, {"model.n": 10, "model.width": 20}])
@@ -93,7 +93,7 @@ def differing(runs: Sequence[Settings]) -> list[str]:
     """
     keys = dict.fromkeys([*(["model"] if any("model" in run for run in runs) else []), *SHORT])
     keys.update(dict.fromkeys(key for run in runs for key in run))
-    return [key for key in keys if _differs(key, runs)]
+    return [key for key in sorted(keys, key=lambda key: key.startswith("trainer.")) if _differs(key, runs)]
 
 
 def _differs(key: str, runs: Sequence[Settings]) -> bool:

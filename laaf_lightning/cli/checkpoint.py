@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from laaf_lightning.errors import ConfigurationError
 
 # Words that the Trainer itself resolves to a file.
 _KEYWORDS = {"best", "last", "hpc", "registry"}
+_UNSAFE = "; --weights_only false loads it, which runs that code: only if you trust its source"
 _PATTERNS = {"best": "best-*.ckpt", "last": "[!b]*.ckpt"}
 _KEPT = "last*.ckpt"
 _MAX_PROBLEMS = 2
@@ -33,16 +33,35 @@ def check_checkpoint(path: Any, weights_only: bool | None) -> None:
     """
     if path is None or str(path).partition(":")[0] in _KEYWORDS or "://" in str(path) or Path(path).is_dir():
         return
+    if weights_only is not False:
+        load_checked(path, "ckpt_path", _UNSAFE)
+    elif not Path(path).is_file():
+        raise ConfigurationError(_no_file(path, "ckpt_path"))
+
+
+def load_checked(path: Any, setting: str, unsafe: str = "") -> dict[str, Any]:
+    """Load a checkpoint without running code from it.
+
+    Args:
+        path: of a local file.
+        setting: what asks for it, for the error.
+        unsafe: what can be done about a file that holds Python objects, for the error; a clause after a ``;``.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ConfigurationError: if the file is missing, damaged, or no checkpoint of Lightning.
+    """
     if not Path(path).is_file():
-        raise ConfigurationError(f"ckpt_path={str(path)!r}: there is no such file{_neighbours(Path(path))}")
-    if weights_only is False:
-        return
+        raise ConfigurationError(_no_file(path, setting))
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
-        raise ConfigurationError(f"ckpt_path={str(path)!r}: {_unreadable(str(error))}") from error
-    if not isinstance(content, dict) or "state_dict" not in content:
-        raise ConfigurationError(f"ckpt_path={str(path)!r} is no checkpoint of Lightning: it has no 'state_dict'")
+    except Exception as error:  # whatever the unpickler stumbles on in bytes that are no pickle
+        raise ConfigurationError(f"{setting}={str(path)!r}: {_unreadable(str(error), unsafe)}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
+        raise ConfigurationError(f"{setting}={str(path)!r} is no checkpoint of Lightning: it has no 'state_dict'")
+    return content
 
 
 def refuse_unresolvable(config: Any, subcommand: str) -> None:
@@ -117,13 +136,14 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]} …"
 
 
-def _unreadable(reason: str) -> str:
+def _unreadable(reason: str, unsafe: str) -> str:
     if is_about_python_objects(reason):
-        return (
-            "it holds Python objects beside tensors and plain values; --weights_only false loads it, which runs code "
-            "from the file: only if you trust its source"
-        )
+        return f"it holds Python objects beside tensors and plain values, which run code when they are loaded{unsafe}"
     return "this file is no checkpoint, or a damaged one"
+
+
+def _no_file(path: Any, setting: str) -> str:
+    return f"{setting}={str(path)!r}: there is no such file{_neighbours(Path(path))}"
 
 
 def _neighbours(path: Path) -> str:

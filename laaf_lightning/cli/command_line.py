@@ -16,6 +16,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from laaf_lightning.cli.checkpoint import check_checkpoint, refuse_unresolvable
 from laaf_lightning.cli.parser import RequestParser, import_all
 from laaf_lightning.cli.run.folder import DEFAULT_LOGGER, RunFolder
+from laaf_lightning.cli.run.initial_weights import check_initial_weights, take_weights
 from laaf_lightning.cli.run.label import AUTO, label_of
 from laaf_lightning.cli.words import say, what_runs
 from laaf_lightning.cli.wrong_request import as_wrong_request
@@ -111,6 +112,12 @@ class LAAFCommandLine(LightningCLI):
             parser.set_defaults({f"{key}.enabled": False})
         parser.add_argument("--test_after_fit", type=bool, default=False, help="Whether fit ends with a test.")
         parser.add_argument(
+            "--init_from",
+            type=str | None,
+            default=None,
+            help="Checkpoint whose weights a fit starts from, as far as they fit, without its optimiser and steps.",
+        )
+        parser.add_argument(
             "--run_label",
             type=str,
             default=AUTO,
@@ -130,6 +137,7 @@ class LAAFCommandLine(LightningCLI):
         config = self.config[self.config.subcommand]
         refuse_unresolvable(config, self.config.subcommand)
         check_checkpoint(config.get("ckpt_path"), config.get("weights_only"))
+        check_initial_weights(config, self.config.subcommand)
 
     def before_instantiate_classes(self) -> None:
         """Give the run a folder that no other run has."""
@@ -181,6 +189,10 @@ class LAAFCommandLine(LightningCLI):
         say(what_runs(self.model, self.trainer, self.config[self.subcommand]))
         if self.run_folder.path is not None:
             say(f"run: {self.run_folder.path}")
+        if (path := self.config[self.subcommand].init_from) is not None:
+            if self.trainer.precision.startswith("64"):
+                self.model.double()  # as Lightning does later, when weights would have been rounded
+            say(take_weights(self.model, path))
         self._seconds = time.perf_counter()
 
     def predict(self, **kwargs: Any) -> None:
@@ -201,33 +213,17 @@ class LAAFCommandLine(LightningCLI):
 
     def after_fit(self) -> None:
         """Say in words what came out and where it is, after a validation if the last steps have had none."""
-        from laaf_lightning.cli.run.best_checkpoint import BestCheckpoint  # noqa: PLC0415  # as above
-        from laaf_lightning.cli.run.progress import quiet_bar  # noqa: PLC0415  # as above
-        from laaf_lightning.modules import AdaptiveModule  # noqa: PLC0415  # not to be imported for --help
+        from laaf_lightning.cli.run.end_of_fit import (  # noqa: PLC0415  # as above
+            validate_last_steps,
+            when_in_words,
+        )
 
         seconds = None if self._seconds is None else time.perf_counter() - self._seconds
-        steps = self.trainer.global_step
-        stale = self._steps.validated != steps and any(self.trainer.num_val_batches)
-        if stale and isinstance(self.model, AdaptiveModule):
-            with quiet_bar(self.trainer):
-                self.trainer.validate(self.model, self.datamodule, verbose=False)
-            for checkpoint in self.trainer.checkpoint_callbacks:
-                if isinstance(checkpoint, BestCheckpoint) and self._steps.taken:
-                    checkpoint.consider(self.trainer)
-        if self.config[self.subcommand].test_after_fit:
+        steps, config = self.trainer.global_step, self.config[self.subcommand]
+        validate_last_steps(self.trainer, self.model, self.datamodule, self._steps)
+        if config.test_after_fit:
             self.trainer.test(self.model, self.datamodule, verbose=False)
-        if self._steps.taken:
-            self._say_outcome(f" after {steps} optimiser steps in {_in_words(seconds)}", seconds)
-            return
-        self._say_outcome(self._why_nothing_was_done(steps), seconds)
-
-    def _why_nothing_was_done(self, steps: int) -> str:
-        settings = self.config[self.subcommand].trainer
-        limits = {name: settings.get(name) for name in ("max_steps", "max_epochs", "max_time", "limit_train_batches")}
-        told = ", ".join(f"{name}={value}" for name, value in limits.items() if value not in {None, -1})
-        path = self.config[self.subcommand].get("ckpt_path")
-        begun = f"{path} has {steps} optimiser steps behind it and " if path else ""
-        return f"; nothing was left to do: {begun}{told or 'the data'} allow no more (--trainer.max_steps)"
+        self._say_outcome(when_in_words(config, steps, seconds, any_taken=self._steps.taken), seconds)
 
     def after_validate(self) -> None:
         """Say in words what came out."""
@@ -254,9 +250,3 @@ class LAAFCommandLine(LightningCLI):
             return self.trainer.strategy.broadcast(self.run_folder.path)
         folder = self.trainer.log_dir  # a broadcast: on all ranks
         return None if folder is None else Path(folder)
-
-
-def _in_words(seconds: float | None) -> str:
-    """Write a time."""
-    seconds = seconds or 0.0
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

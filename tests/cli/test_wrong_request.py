@@ -132,7 +132,7 @@ def test_a_missing_data_file_is_named(workplace: Path, capsys: pytest.CaptureFix
     said = refusal(capsys, "fit", *FASHION, "--data.download=false")
     assert said.startswith("sets/FashionMNIST/raw/train-images-idx3-ubyte is missing: put ")
     assert "LAAF_DATA_ROOT" in said
-    assert not list((workplace / "runs" / "fashion_mnist").iterdir())
+    assert not contents(workplace)
 
 
 def test_a_damaged_data_file_is_named_and_kept(capsys: pytest.CaptureFixture[str]) -> None:

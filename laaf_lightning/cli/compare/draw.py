@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from laaf_lightning.figures.drawable import Array
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LONG = 60
 _VALIDATED = ("val/relative_l2", "val/accuracy")
 
 
@@ -37,7 +39,7 @@ def figures_of(methods: Sequence[Method], metric: Measure, loss: str | None) -> 
     figures: dict[str, Figure] = {}
     if loss is not None and (curves := loss_curves(methods, loss)):
         title = "training loss" if loss in {"train/loss", "epoch_train_loss"} else loss
-        figures["losses"] = LossCurves(curves, loss_name=title).figures()["losses"]
+        figures["losses"] = _lines(curves, title)
     tags = [tag for tag in dict.fromkeys((metric.tag, *_VALIDATED)) if tag.startswith("val/")]
     for curves, tag in ((loss_curves(methods, tag), tag) for tag in tags):
         if curves:
@@ -46,7 +48,7 @@ def figures_of(methods: Sequence[Method], metric: Measure, loss: str | None) -> 
     for method in methods:
         run = next((run for run in method.runs if slope_history(run)), None)
         if run is not None and (history := slope_history(run)) is not None:
-            name = _distinct("slopes_" + "-".join(re.findall(r"[\w.+=-]+", method.label)), figures)
+            name = _distinct("slopes_" + "-".join(re.findall(r"[\w.+=-]+", method.label))[:_LONG], figures)
             figures[name] = history.figures()["slopes"]
             add_title(figures[name], f"{method.label}: seed {seed_of(run.config)}")
     return figures
@@ -143,7 +145,13 @@ def _metric_figure(curves: Mapping[str, tuple[Array, Array]], metric: Measure) -
     if metric.higher_is_better:
         curves = {label: (steps, 1.0 - values) for label, (steps, values) in curves.items()}
     title = f"1 − {metric.title}" if metric.higher_is_better else metric.title
-    return LossCurves(curves, loss_name=title).figures()["losses"]
+    return _lines(curves, title)
+
+
+def _lines(curves: Mapping[str, tuple[Array, Array]], title: str) -> Figure:
+    """Draw curves by label; a label that is wider than half of the figure has several lines."""
+    wrapped = {textwrap.fill(label, _LONG): curve for label, curve in curves.items()}
+    return LossCurves(wrapped, loss_name=title).figures()["losses"]
 
 
 def _distinct(name: str, taken: Mapping[str, object]) -> str:

@@ -14,6 +14,8 @@ from laaf_lightning.cli.compare.settings import SHORT, Settings, Value, differin
 _IN_THE_PAPER = {"fixed": "fixed", "global": "GAAF", "layer": "L-LAAF", "channel": "channel", "neuron": "N-LAAF"}
 _S = ("slope_recovery.weight", "slope_recovery.schedule")
 _ENDS = {"OffAfter": "off after", "LinearDecay": "linearly off until", "CosineDecay": "as a cosine off until"}
+_ABOUT_SLOPES = {"model.scope", "model.n", "slope_recovery.reduction", *_S}
+_LONG = 60
 _WORDS = {
     **dict.fromkeys(("model", "data", "model.scope", "model.problem", "model.optimizer"), "{value}"),
     "model.n": "n = {value}",
@@ -64,7 +66,7 @@ def methods_of(runs: Sequence[Run]) -> list[Method]:
         values = tuple((key, its[key]) for key in keys if key in its)
         groups.setdefault(values, []).append(run)
         settings.setdefault(values, its)
-    labels = _distinct([label_of(its, keys) for its in settings.values()])
+    labels = _distinct(_labels([*settings.values()], keys))
     names = short_names(keys)
     return [
         Method(label, {names[key]: value for key, value in values}, tuple(sorted(group, key=_by_seed)))
@@ -91,6 +93,19 @@ def label_of(settings: Settings, keys: Sequence[str]) -> str:
     parts = dict.fromkeys(_in_words(key, names[key], settings) for key in keys if key in settings)
     scope = settings.get("model.scope")
     return ", ".join(filter(None, parts)) or _IN_THE_PAPER.get(str(scope), str(settings.get("model")))
+
+
+def _labels(methods: Sequence[Settings], keys: Sequence[str]) -> list[str]:
+    """Label methods; of labels that are too long leave out, from the end, what is not needed to tell them apart."""
+    labels = [label_of(settings, keys) for settings in methods]
+    for key in reversed(keys):
+        if max(map(len, labels)) <= _LONG:
+            break
+        fewer = [other for other in keys if other != key]
+        shorter = [label_of(settings, fewer) for settings in methods]
+        if key not in _ABOUT_SLOPES and len({*shorter}) == len({*labels}):
+            keys, labels = fewer, shorter
+    return labels
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

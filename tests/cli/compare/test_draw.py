@@ -108,6 +108,20 @@ def test_slopes_of_one_step_are_no_figure(tmp_path: Path) -> None:
     assert compare_runs([tmp_path]).figures() == {}
 
 
+def test_long_labels_have_several_lines_and_short_file_names(tmp_path: Path) -> None:
+    for number in range(2):
+        settings = config()
+        settings["model"]["init_args"] |= dict.fromkeys(("a" * 30, "b" * 30, "c" * 30), number)
+        curves: dict[str, Numbers] = {"train/loss": {0: 2.0, 1: 1.0}, "slope/a/mean": {0: 1.0, 1: 1.0}}
+        make_run(tmp_path / str(number) / ("run" * 20), settings, outcome(), curves)
+    other: dict[str, Numbers] = {"train/loss": {5: 2.0, 6: 1.0}}
+    make_run(tmp_path / "2" / ("run" * 20), settings, outcome(), other)
+    figures = compare_runs([tmp_path]).figures()
+    assert max(map(len, figures)) <= len("slopes_") + 60
+    assert max(len(text) for label in legend(figures["losses"]) for text in label.splitlines()) <= 60
+    assert any("\n" in label for label in legend(figures["losses"]))
+
+
 def test_labels_that_make_one_file_name_are_numbered(tmp_path: Path) -> None:
     for number, word in enumerate(["x:y", "x y"]):
         make_run(

@@ -81,6 +81,20 @@ def test_other_settings_in_words(ours: dict[str, Any], other: dict[str, Any], ex
     assert labels(config(**ours), config(**other)) == expected
 
 
+def test_a_long_label_tells_no_more_than_what_sets_methods_apart() -> None:
+    def told(scope: str, word: str, number: int) -> dict[str, Any]:
+        made = config(scope, off_after=None, width=number, depth=number, first=word * 20, second=word * 20)
+        return {**made, "trainer": {"max_steps": number}}
+
+    assert labels(told("fixed", "a", 1), told("layer", "b", 2), told("layer", "b", 3)) == [
+        f"fixed, width 1, depth 1, first {'a' * 20}",
+        f"L-LAAF, width 2, depth 2, first {'b' * 20}",
+        f"L-LAAF, width 3, depth 3, first {'b' * 20}",
+    ]
+    (fixed, *_) = methods_of(runs(told("fixed", "a", 1), told("layer", "b", 2)))
+    assert list(fixed.differs) == ["scope", "width", "depth", "first", "second", "max_steps"]
+
+
 def test_jobs_optimisers_and_resumed_runs_in_words() -> None:
     sgd = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.01}}
     assert labels(config(), config(optimizer=sgd)) == ["Adam, lr 0.001", "SGD, lr 0.01"]

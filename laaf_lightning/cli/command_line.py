@@ -8,21 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from laaf_lightning.cli.checkpoint import check_checkpoint, refuse_unresolvable
+from laaf_lightning.cli.options import add_options, add_predict_options
 from laaf_lightning.cli.parser import RequestParser, import_all
 from laaf_lightning.cli.run.folder import DEFAULT_LOGGER, RunFolder
 from laaf_lightning.cli.run.initial_weights import check_initial_weights, take_weights
-from laaf_lightning.cli.run.label import AUTO, label_of
+from laaf_lightning.cli.run.label import label_of
 from laaf_lightning.cli.words import say, what_runs
 from laaf_lightning.cli.wrong_request import as_wrong_request
 from laaf_lightning.errors import ConfigurationError
-
-_LINKED_FACTS = ("num_classes", "in_channels", "image_size")
 
 
 class LAAFCommandLine(LightningCLI):
@@ -90,43 +88,27 @@ class LAAFCommandLine(LightningCLI):
         Args:
             parser: the parser of one subcommand.
         """
-        from laaf_lightning.callbacks import (  # noqa: PLC0415  # to parse for
-            AdaptiveLossWeights,
-            EpochTrainLoss,
-            FigureCallback,
-            FreezeSlopes,
-            ResampleCollocation,
-            SlopeRecovery,
-        )
+        add_options(parser)
 
-        parser.add_lightning_class_args(SlopeRecovery, "slope_recovery")
-        parser.add_lightning_class_args(FigureCallback, "figures")
-        parser.add_lightning_class_args(FreezeSlopes, "freeze_slopes")
-        switched_on = {
-            "epoch_train_loss": EpochTrainLoss,
-            "resample_collocation": ResampleCollocation,
-            "adaptive_loss_weights": AdaptiveLossWeights,
-        }
-        for key, callback in switched_on.items():
-            parser.add_lightning_class_args(callback, key)
-            parser.set_defaults({f"{key}.enabled": False})
-        parser.add_argument("--test_after_fit", type=bool, default=False, help="Whether fit ends with a test.")
-        parser.add_argument(
-            "--init_from",
-            type=str | None,
-            default=None,
-            help="Checkpoint whose weights a fit starts from, as far as they fit, without its optimiser and steps.",
-        )
-        parser.add_argument(
-            "--run_label",
-            type=str,
-            default=AUTO,
-            help="Folder between a job's name and a run's date: auto for what the run is (layer-n10-warmup100), or any "
-            "name; empty for none.",
-        )
-        parser.link_arguments("model.init_args.problem", "data.init_args.problem")
-        for fact in _LINKED_FACTS:
-            parser.link_arguments(f"data.{fact}", f"model.init_args.{fact}", apply_on="instantiate")
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Add what only one subcommand takes; then parse.
+
+        Args:
+            parser: of all subcommands.
+            args: the arguments.
+        """
+        add_predict_options(self._parser("predict"))
+        super().parse_arguments(parser, args)
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Name the subcommands.
+
+        Returns:
+            Of each the Trainer's arguments that are no options.
+        """
+        commands = LightningCLI.subcommands()
+        return {**commands, "predict": {*commands["predict"], "return_predictions"}}
 
     def _parse_ckpt_path(self) -> None:
         """Check the checkpoint file; keep the settings that were asked for.
@@ -201,15 +183,12 @@ class LAAFCommandLine(LightningCLI):
         Args:
             kwargs: arguments of ``Trainer.predict``.
         """
-        predictions = self.trainer.predict(**kwargs)
-        folder = self._folder()
-        if not predictions or folder is None:
-            return
-        rank = f"-rank{self.trainer.global_rank}" if self.trainer.world_size > 1 else ""
-        file = folder / f"predictions{rank}.pt"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(predictions, file)
-        say(f"predictions of {len(predictions)} batches in {file}")
+        from laaf_lightning.cli.run.predictions.kept import predict_and_keep  # noqa: PLC0415  # as above
+
+        kwargs.pop("model")
+        said = predict_and_keep(self.trainer, self.model, self.config[self.subcommand], self._folder, **kwargs)
+        if said is not None:
+            say(said)
 
     def after_fit(self) -> None:
         """Say in words what came out and where it is, after a validation if the last steps have had none."""

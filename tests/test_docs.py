@@ -18,6 +18,7 @@ from torch import Tensor
 
 import laaf_lightning as laaf
 from laaf_lightning.cli import main
+from laaf_lightning.cli.shipped_configs import find_config
 from laaf_lightning.derivatives import AutogradField, TaylorField
 
 ROOT = Path(__file__).parent.parent
@@ -103,7 +104,7 @@ def test_the_activation_of_the_page_passes_taylor_mode() -> None:
 def test_the_optimisers_page_shows_what_its_config_has_and_its_code_builds_the_same() -> None:
     (shown,) = (yaml.safe_load(block) for block in blocks("yaml", OPTIMIZERS))
     (_, _, *command), *_ = commands(OPTIMIZERS)
-    config = yaml.safe_load((ROOT / command[-1]).read_text(encoding="utf-8"))
+    config = yaml.safe_load(Path(find_config(command[-1])).read_text(encoding="utf-8"))
     assert shown["optimizer"] == config["model"]["init_args"]["optimizer"]
     namespace: dict[str, Any] = {}
     exec(blocks("python", OPTIMIZERS)[0], namespace)

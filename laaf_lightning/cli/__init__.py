@@ -59,6 +59,9 @@ def cli() -> None:
         sys.path.insert(0, os.getcwd())  # noqa: PTH109  # a class of the user's is named by its file there
     try:
         main()
+    except BrokenPipeError:  # whoever reads, as in `laaf configs | head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except ConfigurationError as error:
         if os.environ.get("LAAF_TRACEBACK"):
             raise

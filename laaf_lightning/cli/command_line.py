@@ -42,7 +42,7 @@ class LAAFCommandLine(LightningCLI):
         try:
             super().__init__(*args, **kwargs)
         except BaseException as error:
-            if not self._steps.taken:
+            if not self._steps.begun:
                 self.run_folder.give_back()
             if not isinstance(error, Exception):
                 raise

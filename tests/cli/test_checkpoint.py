@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from laaf_lightning import MLP, ConfigurationError
+from laaf_lightning import MLP, ConfigurationError, adapt
 from laaf_lightning.cli.checkpoint import check_checkpoint, refuse_unresolvable, state_mismatch
 
 
@@ -74,3 +75,14 @@ def test_last_is_left_to_the_trainer_where_a_callback_keeps_it_in_a_folder_of_it
 @pytest.mark.parametrize("path", [None, "hpc", "file.ckpt"])
 def test_what_is_no_keyword_for_a_fits_own_files_passes(path: str | None) -> None:
     refuse_unresolvable(settings(path), "test")
+
+
+def test_slopes_that_the_model_has_not_name_the_form_that_loads() -> None:
+    plain, adapted = nn.Sequential(nn.Linear(1, 1), nn.Tanh()), nn.Sequential(nn.Linear(1, 1), nn.Tanh())
+    state = adapt(adapted).state_dict()
+    with pytest.raises(RuntimeError) as raised:
+        plain.load_state_dict(state)
+    assert state_mismatch(str(raised.value)).endswith("call it in its constructor: self.net = adapt(self.net, …)")
+    with pytest.raises(RuntimeError) as raised:
+        plain.load_state_dict(nn.Linear(1, 1).state_dict())
+    assert "adapt" not in state_mismatch(str(raised.value))

@@ -10,6 +10,7 @@ from laaf_lightning.callbacks import AdaptiveLossWeights as AdaptiveLossWeights
 from laaf_lightning.callbacks import ConstantWeight as ConstantWeight
 from laaf_lightning.callbacks import CosineDecay as CosineDecay
 from laaf_lightning.callbacks import EpochTrainLoss as EpochTrainLoss
+from laaf_lightning.callbacks import ExactResume as ExactResume
 from laaf_lightning.callbacks import FigureCallback as FigureCallback
 from laaf_lightning.callbacks import FreezeSlopes as FreezeSlopes
 from laaf_lightning.callbacks import LinearDecay as LinearDecay

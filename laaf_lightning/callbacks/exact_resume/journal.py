@@ -1,0 +1,154 @@
+"""What every step of a run was trained on, and its loss: a run that is resumed must repeat it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+_HEADER = "batch,step,loss,checksum\n"
+_MAX_WORDS = 1 << 16
+_SECONDS = 1.0
+
+
+class Entry(NamedTuple):
+    """One step of a run.
+
+    Attributes:
+        step: of the optimiser.
+        loss: of the batch; NaN where the module gave none.
+        checksum: of the batch.
+    """
+
+    step: int
+    loss: float
+    checksum: int
+
+
+class Journal:
+    """A file of one line for every batch, written about once a second, so that no step waits for the device.
+
+    Args:
+        file: where it is kept, beside the checkpoints; None keeps none.
+        earlier: what was noted before, by number of the batch, to compare with.
+    """
+
+    def __init__(self, file: Path | None, earlier: Mapping[int, Entry] | None = None) -> None:
+        self.file = file
+        self._earlier = earlier or {}
+        self._noted: list[tuple[int, int, Tensor, Tensor]] = []
+        self._written_at = time.monotonic()
+        self._checksums = _Checksums()
+
+    def note(self, number: int, step: int, loss: Tensor | None, batch: Any) -> list[tuple[int, Entry, Entry]]:
+        """Note a batch that was trained on.
+
+        Args:
+            number: of the batch, over all epochs.
+            step: of the optimiser.
+            loss: 0-dim; None where there is none.
+            batch: on the device.
+
+        Returns:
+            What differs from what was noted before, if it was time to write.
+        """
+        if self.file is None and not self._earlier:
+            return []
+        value = torch.tensor(math.nan) if loss is None else loss.detach().to(torch.float64).reshape(())
+        self._noted.append((number, step, value, self._checksums.of(batch)))
+        return self.write() if time.monotonic() - self._written_at > _SECONDS else []
+
+    def write(self) -> list[tuple[int, Entry, Entry]]:
+        """Write what was noted.
+
+        Returns:
+            Number of the batch, what was noted before and now, where these differ.
+        """
+        self._written_at = time.monotonic()
+        if not self._noted:
+            return []
+        numbers, steps, losses, checksums = zip(*self._noted, strict=True)
+        self._noted = []
+        entries = map(Entry, steps, _fetched(losses), _fetched(checksums))
+        noted: dict[int, Entry] = dict(zip(numbers, entries, strict=True))
+        if self.file is not None:
+            new = not self.file.exists()
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(_HEADER * new)
+                file.writelines(
+                    f"{number},{entry.step},{entry.loss.hex()},{entry.checksum}\n" for number, entry in noted.items()
+                )
+        return [
+            (number, self._earlier[number], entry)
+            for number, entry in noted.items()
+            if number in self._earlier and _bits(self._earlier[number]) != _bits(entry)
+        ]
+
+
+def read_journal(file: Path) -> dict[int, Entry]:
+    """Read what an earlier run has noted.
+
+    Args:
+        file: the journal; none there gives nothing, as does a line that is not whole.
+
+    Returns:
+        By number of the batch; the latest where a batch was trained on several times.
+    """
+    return dict(_entries(file)) if file.is_file() else {}
+
+
+def _entries(file: Path) -> Iterator[tuple[int, Entry]]:
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
+        with contextlib.suppress(ValueError):  # the last line of a run that was killed
+            number, step, loss, checksum = line.split(",")
+            yield int(number), Entry(int(step), float.fromhex(loss), int(checksum))
+
+
+def _fetched(values: tuple[Tensor, ...]) -> list[Any]:
+    return torch.stack([value.to(values[0].device) for value in values]).tolist()
+
+
+def _bits(entry: Entry) -> tuple[str, int]:
+    return entry.loss.hex(), entry.checksum
+
+
+class _Checksums:
+    """Sums up the bits of batches, each word times its position; of large tensors every k-th word."""
+
+    def __init__(self) -> None:
+        self._last: tuple[list[tuple[int, int, int]], Tensor] | None = None
+        self._held: list[Tensor] = []
+        self._positions: dict[tuple[int, torch.device], Tensor] = {}
+
+    def of(self, batch: Any) -> Tensor:
+        tensors = [leaf for leaf in tree_leaves(_plain(batch)) if isinstance(leaf, Tensor) and leaf.numel()]
+        if not tensors:
+            return torch.zeros((), dtype=torch.int64)
+        key = [(id(t), t.data_ptr(), -1 if t.is_inference() else t._version) for t in tensors]
+        if self._last is None or self._last[0] != key:  # a full batch is the same at every step
+            total = torch.zeros((), dtype=torch.int64, device=tensors[0].device)
+            for number, tensor in enumerate(tensors, start=1):
+                total = total * 31 + self._sum(tensor).to(total.device) * number
+            self._last, self._held = (key, total), tensors  # held, so that no other tensor takes their place
+        return self._last[1]
+
+    def _sum(self, tensor: Tensor) -> Tensor:
+        data = torch.view_as_real(tensor.detach()) if tensor.is_complex() else tensor.detach()
+        words = data.contiguous().reshape(-1).view(torch.uint8)
+        words = words.view(torch.int32) if len(words) % 4 == 0 else words
+        words = words[:: -(-len(words) // _MAX_WORDS)].to(torch.int64)
+        position = (len(words), words.device)
+        if position not in self._positions:
+            self._positions = {position: torch.arange(1, len(words) + 1, device=words.device)}
+        return (words * self._positions[position]).sum()
+
+
+def _plain(batch: Any) -> Any:
+    return vars(batch) if hasattr(batch, "__dict__") and not isinstance(batch, (Tensor, dict)) else batch

@@ -1,0 +1,160 @@
+"""A pass over the training data that can be taken up again in its middle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from lightning_fabric.utilities.data import sized_len
+from lightning_fabric.utilities.types import _Stateful
+from pytorch_lightning import Trainer
+from pytorch_lightning.utilities import CombinedLoader
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset
+from torch.utils.data.dataloader import _SingleProcessDataLoaderIter
+
+from laaf_lightning.callbacks.exact_resume.random_states import (
+    States,
+    generator_states,
+    random_states,
+    set_generator_states,
+    set_random_states,
+)
+
+
+class TrainingPass:
+    """Stands between a Trainer's fetcher and its loaders: notes the random states in which a pass begins.
+
+    With these a `DataLoader` gives the same order and the same batches again, also from worker processes. Loaders with
+    a ``state_dict`` of their own go on by that, which Lightning loads.
+
+    Args:
+        loader: the Trainer's.
+        device: the one that this process computes on.
+    """
+
+    def __init__(self, loader: CombinedLoader, device: torch.device) -> None:
+        self._loader = loader
+        self._device = device
+        self._length = sized_len(loader)
+        self._begun: States | None = None
+        self._again: tuple[States, int] | None = None
+
+    @classmethod
+    def install(cls, trainer: Trainer) -> TrainingPass:
+        """Let a Trainer's fetcher ask a new pass for batches, unless it does so already.
+
+        Args:
+            trainer: whose loaders are set up.
+
+        Returns:
+            What it asks.
+        """
+        fetcher: Any = trainer.fit_loop._data_fetcher
+        if isinstance(fetcher._combined_loader, cls):
+            return fetcher._combined_loader
+        installed = cls(fetcher._combined_loader, trainer.strategy.root_device)
+        fetcher._combined_loader = installed
+        iter(fetcher)
+        return installed
+
+    @property
+    def begun(self) -> States:
+        """The states of all generators as this pass began; those of now where none has begun."""
+        return self.states() if self._begun is None else self._begun
+
+    def states(self) -> States:
+        """Read the states of all generators: the global ones, and those of loaders, samplers and data sets.
+
+        Returns:
+            What `set_states` takes.
+        """
+        return {"global": random_states(self._device), "own": generator_states(self._owners())}
+
+    def set_states(self, states: States) -> None:
+        """Put all generators back.
+
+        Args:
+            states: as they were.
+        """
+        set_random_states(states["global"], self._device)
+        set_generator_states(self._owners(), states["own"])
+
+    def go_on(self, begun: States, batches: int) -> None:
+        """Let the next pass be one that began earlier.
+
+        Args:
+            begun: the states in which it began.
+            batches: how many were taken from it.
+        """
+        self._again = (begun, batches)
+
+    def begin(self) -> None:
+        """Let the next pass be a new one."""
+        self._again = None
+
+    def __len__(self) -> int:
+        if self._length is None:
+            raise TypeError("the training data have no length")
+        return self._length
+
+    def __iter__(self) -> Iterator[Any]:
+        # A generator: it begins at the first batch, when all that a start draws has been drawn.
+        now = self.states()
+        again, self._again = self._again, None
+        if again is not None:
+            self.set_states(again[0])
+        for loader in self._loader.flattened:
+            if getattr(loader, "persistent_workers", False):
+                loader._iterator = None  # workers of earlier epochs have random states that no checkpoint holds
+        self._begun = now if again is None else again[0]
+        iter(self._loader)
+        if again is not None:
+            self._skip(again[1])
+            self.set_states(now)
+        while (batch := next(self._loader, None)) is not None:  # `yield from` would begin it again
+            yield batch
+
+    def reset(self) -> None:
+        """Shut down what fetches batches."""
+        self._loader.reset()
+
+    def _skip(self, count: int) -> None:
+        """Leave out batches that were trained on: their indices where that is enough, else the batches."""
+        loaders, iterators = self._loader.flattened, list(getattr(self._loader._iterator, "iterators", []))
+        by_themselves = [isinstance(loader, _Stateful) for loader in loaders]
+        if not any(by_themselves) and min(sized_len(loader) or 0 for loader in loaders) < count:
+            for _ in range(count):  # a short loader is begun again
+                next(self._loader, None)
+            return
+        for one, goes_on in zip(iterators, by_themselves, strict=True):
+            for _ in range(0 if goes_on else count):
+                one._next_index() if isinstance(one, _SingleProcessDataLoaderIter) else next(one, None)
+
+    def _owners(self) -> list[object]:
+        owners: list[object] = []
+        for loader in self._loader.flattened:
+            samplers = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
+            owners += [loader, *samplers, *(s.sampler for s in samplers if isinstance(s, BatchSampler))]
+            data = getattr(loader, "dataset", None)
+            while data is not None:
+                owners.append(data)
+                data = getattr(data, "dataset", None)
+        return owners
+
+
+def loaders_without_a_place(trainer: Trainer) -> list[str]:
+    """Name the loaders in which nobody can go on within an epoch: streams without a state of their own.
+
+    Args:
+        trainer: whose loaders are set up.
+
+    Returns:
+        The names of the streams' classes.
+    """
+    loader = trainer.fit_loop._combined_loader
+    return [
+        type(one.dataset).__name__
+        for one in (loader.flattened if loader is not None else [])
+        if isinstance(one, DataLoader) and isinstance(one.dataset, IterableDataset) and not isinstance(one, _Stateful)
+    ]

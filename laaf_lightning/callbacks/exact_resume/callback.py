@@ -79,6 +79,7 @@ class ExactResume(Callback):
         self._pass: TrainingPass | None = None
         self._after_step: dict[str, Any] | None = None
         self._at_end: dict[str, Any] | None = None
+        self._loader_states: list[dict[str, Any]] = []
         self._means = LoggedMeans({})
         self._notes = Journal(None)
         self._quiet = contextlib.ExitStack()
@@ -133,6 +134,7 @@ class ExactResume(Callback):
             self._tracker.epoch_started()
             self._pass = TrainingPass.install(trainer)
             self._pass.begin()
+            self._loader_states = self._pass.loader_states()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Note that a batch was fetched."""
@@ -148,6 +150,7 @@ class ExactResume(Callback):
             return
         self._tracker.batch_ended(trainer)
         self._after_step = self._pass.states()
+        self._loader_states = self._pass.loader_states()
         self._means.add(trainer)
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         number = trainer.fit_loop.epoch_loop.total_batch_idx + 1
@@ -177,6 +180,8 @@ class ExactResume(Callback):
         if self._tracker is None:
             return
         checkpoint[KEY] = self._state(trainer, pl_module) if self._at_end is None else self._at_end
+        if _is_in_step(trainer) and self._loader_states:  # they have given a batch that was not trained on
+            checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"] = self._loader_states
         self._compare(self._notes.write())
         for logger in trainer.loggers if trainer.is_global_zero else []:
             flush = getattr(getattr(logger, "experiment", None), "flush", None)
@@ -192,15 +197,14 @@ class ExactResume(Callback):
         assert self._tracker is not None
         assert self._pass is not None
         place = self._tracker.place(trainer)
-        batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
         begun, now = self._pass.begun, self._pass.states()
-        if batches.ready != batches.processed or place.validation == "due":
+        if _is_in_step(trainer) or place.validation == "due":
             now = begun if not place.batches or self._after_step is None else self._after_step
         own = {
             "begun": as_plain(begun),
             "now": as_plain(now),
             "gradients": gradients(module) if place.accumulating else {},
-            "metrics": metric_states(module) if place.batches else {},
+            "metrics": metric_states(trainer) if place.batches else {},
             "logged": LoggedMeans.read(trainer) if place.batches else {},
         }
         ranks = [own]
@@ -288,6 +292,12 @@ class ExactResume(Callback):
             )
         rank_zero_warn(text)
         self._notes = Journal(self._notes.file)
+
+
+def _is_in_step(trainer: Trainer) -> bool:
+    """Tell whether a batch was fetched that is not trained on yet."""
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    return bool(batches.ready != batches.processed)
 
 
 def _computed_on(trainer: Trainer) -> str:

@@ -80,6 +80,14 @@ class TrainingPass:
         set_random_states(states["global"], self._device)
         set_generator_states(self._owners(), states["own"])
 
+    def loader_states(self) -> list[dict[str, Any]]:
+        """Ask loaders that have a state for it.
+
+        Returns:
+            As Lightning keeps it in a checkpoint.
+        """
+        return self._loader._state_dicts()
+
     def go_on(self, begun: States, batches: int) -> None:
         """Let the next pass be one that began earlier.
 

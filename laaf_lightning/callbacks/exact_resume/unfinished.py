@@ -38,19 +38,23 @@ def set_gradients(module: LightningModule, state: State) -> None:
             parameter.grad = state[name].to(parameter.device, parameter.dtype)
 
 
-def metric_states(module: LightningModule) -> State:
+def metric_states(trainer: Trainer) -> State:
     """Copy what metrics have seen since they were last reset.
 
     Args:
-        module: that is fitted.
+        trainer: that fits.
 
     Returns:
-        By the metric's name in the module; those that have seen nothing are left out.
+        By the metric's name in the module; those that have seen nothing, and those that a validation has logged, which
+        begins anew, are left out.
     """
+    of_validation = {
+        id(result.value) for result in trainer.fit_loop.epoch_loop.val_loop._results.values() if not result.is_tensor
+    }
     return {
         name: {"count": metric._update_count, "state": {key: _copy(getattr(metric, key)) for key in metric._defaults}}
-        for name, metric in _metrics(module)
-        if metric._update_count
+        for name, metric in _metrics(trainer.lightning_module)
+        if metric._update_count and id(metric) not in of_validation
     }
 
 

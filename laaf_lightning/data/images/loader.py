@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from laaf_lightning.data.images.augmentation import Augmentation, AugmentedImages, Draws
 from laaf_lightning.data.images.formats import LabeledImages
+from laaf_lightning.data.images.random_streams import AUGMENTATION, EPOCH_ORDER, SECOND_PASS, seeded_generator
+from laaf_lightning.errors import ConfigurationError
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
-
-# What a random stream is for; each has its own numbers under the same seed.
-EPOCH_ORDER, VALIDATION_PART, TEST_PART, AUGMENTATION, SUBSET, SECOND_PASS = range(6)
 
 
 class Normalization(NamedTuple):
@@ -28,24 +26,18 @@ class Normalization(NamedTuple):
     std: tuple[float, ...]
 
 
-def seeded_generator(seed: int, purpose: int, epoch: int = 0) -> torch.Generator:
-    """Make a CPU generator whose numbers depend on all three arguments and on nothing else.
+class _Place(NamedTuple):
+    """Where a pass over the images is.
 
-    Args:
-        seed: the data set's seed, at least 0.
-        purpose: what the numbers are for, so that two uses of one seed are independent.
-        epoch: the epoch they are for, at least 0.
-
-    Returns:
-        The generator, seeded through ``numpy.random.SeedSequence``.
-
-    Example:
-        >>> one, again = (torch.rand(1, generator=seeded_generator(0, EPOCH_ORDER, 3)) for _ in range(2))
-        >>> bool(one == again)
-        True
+    Attributes:
+        epoch: whose order it has.
+        batches: that were taken.
+        images: of a batch, on all ranks together.
     """
-    state = np.random.SeedSequence((seed, purpose, epoch)).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]))
+
+    epoch: int
+    batches: int
+    images: int
 
 
 class ImageLoader:
@@ -55,7 +47,7 @@ class ImageLoader:
     together sees what a single process with ``world_size`` times the batch size would see. Ranks have equally many
     images: where the set does not divide, the order is continued from its start. The order and the draws of the
     augmentation depend on seed and epoch alone, and a draw belongs to its image: they are the same on any device and
-    any number of ranks.
+    any number of ranks. Its ``state_dict`` tells the place in the epoch; Lightning keeps it in checkpoints.
 
     Args:
         data: the images, N of them, on any device.
@@ -100,6 +92,11 @@ class ImageLoader:
         self.shift_and_scale = _shift_and_scale(normalization, data.images.device)
         self._current_epoch = epoch
         self._fixed_epoch = 0
+        self._place = self._resumed = _Place(0, 0, self._batch_of_all_ranks)
+
+    @property
+    def _batch_of_all_ranks(self) -> int:
+        return self.batch_size * self.world_size
 
     @property
     def epoch(self) -> int:
@@ -158,7 +155,40 @@ class ImageLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         # A generator: the epoch is read at the first batch, since Lightning makes the iterator before it resumes.
-        yield from self._pass(self.draws())
+        first = self._first_batch()
+        self._place = _Place(self.epoch, first, self._batch_of_all_ranks)
+        for batch in self._pass(self.draws(), first):
+            self._place = self._place._replace(batches=self._place.batches + 1)
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where the pass is that was begun last.
+
+        Returns:
+            The epoch, the batches taken of it, and the images of a batch on all ranks together.
+        """
+        return self._place._asdict()
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Let the next pass go on from there, if it is one of that epoch.
+
+        Args:
+            state: what `state_dict` returned.
+        """
+        self._resumed = _Place(**state)
+
+    def _first_batch(self) -> int:
+        """Return the batch that the next pass begins with."""
+        resumed, self._resumed = self._resumed, _Place(0, 0, 0)
+        if not resumed.batches or resumed.epoch != self.epoch:
+            return 0
+        if resumed.images != self._batch_of_all_ranks and resumed.batches < len(self):
+            raise ConfigurationError(
+                f"the checkpoint was saved within an epoch, after {resumed.batches} batches of {resumed.images} images "
+                f"on all processes together, and a batch is {self._batch_of_all_ranks} images now: resume with the "
+                "batch_size and the number of processes of then (--data.batch_size), or from the end of an epoch"
+            )
+        return resumed.batches
 
     def second_pass(self) -> Iterator[Batch]:
         """Go through the epoch's images once more, with other draws than in training.
@@ -168,14 +198,21 @@ class ImageLoader:
         """
         yield from self._pass(self.draws(SECOND_PASS))
 
-    def _pass(self, draws: Draws | None) -> Iterator[Batch]:
+    def _pass(self, draws: Draws | None, first: int = 0) -> Iterator[Batch]:
         batches = _Pass(self, draws)
+        order = self.order()[first * self.batch_size :]
         if not self.num_workers:
-            order = self.order().to(self.data.images.device, non_blocking=True)
-            return map(batches.__getitem__, order.split(self.batch_size))
-        parts = self.order().split(self.batch_size)
-        pinned = torch.cuda.is_available()
-        loader = DataLoader(batches, sampler=parts, batch_size=None, num_workers=self.num_workers, pin_memory=pinned)
+            order = order.to(self.data.images.device, non_blocking=True)
+            return map(batches.__getitem__, order.split(self.batch_size) if len(order) else ())
+        parts = order.split(self.batch_size) if len(order) else ()
+        loader = DataLoader(
+            batches,
+            sampler=parts,
+            batch_size=None,
+            num_workers=self.num_workers,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # the seed of workers, which draw nothing, is not taken from training's numbers
+        )
         return iter(loader)
 
 

@@ -7,7 +7,7 @@ import math
 import torch
 
 from laaf_lightning.data.images.formats import LabeledImages
-from laaf_lightning.data.images.loader import SUBSET, VALIDATION_PART, seeded_generator
+from laaf_lightning.data.images.random_streams import SUBSET, VALIDATION_PART, seeded_generator
 from laaf_lightning.errors import ConfigurationError
 
 

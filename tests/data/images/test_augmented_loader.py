@@ -8,7 +8,8 @@ from torch import Tensor
 
 from laaf_lightning.data.images.augmentation import Augmentation, AugmentedImages
 from laaf_lightning.data.images.formats import LabeledImages
-from laaf_lightning.data.images.loader import AUGMENTATION, ImageLoader, Normalization, seeded_generator
+from laaf_lightning.data.images.loader import ImageLoader, Normalization
+from laaf_lightning.data.images.random_streams import AUGMENTATION, seeded_generator
 
 EVERYTHING = Augmentation(padding=2, flip=True, degrees=20, scale=(0.8, 1.2))
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torchvision.transforms.functional import to_pil_image, to_tensor
 
 from laaf_lightning.data.images.formats import LabeledImages
-from laaf_lightning.data.images.loader import EPOCH_ORDER, VALIDATION_PART, ImageLoader, seeded_generator
+from laaf_lightning.data.images.loader import ImageLoader
+from laaf_lightning.data.images.random_streams import EPOCH_ORDER, VALIDATION_PART, seeded_generator
 
 
 def numbered(count: int) -> LabeledImages:

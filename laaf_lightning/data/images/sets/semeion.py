@@ -18,7 +18,7 @@ import torch
 from laaf_lightning.data.images.augmentation import Augmentation
 from laaf_lightning.data.images.base import ImageDataModule, Split
 from laaf_lightning.data.images.formats import Checksum, LabeledImages, read_semeion
-from laaf_lightning.data.images.loader import TEST_PART, seeded_generator
+from laaf_lightning.data.images.random_streams import TEST_PART, seeded_generator
 from laaf_lightning.errors import ConfigurationError
 
 CHECKSUM = Checksum("md5", "cb545d371d2ce14ec121470795a77432")

@@ -15,10 +15,10 @@ from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from laaf_lightning.callbacks.exact_resume.journal import Entry, Journal, read_journal
-from laaf_lightning.callbacks.exact_resume.place import Place, PlaceTracker, rewrite_loops, settle_loops
+from laaf_lightning.callbacks.exact_resume.place import Place, PlaceTracker, rewrite_loops, settle_fetcher, settle_loops
 from laaf_lightning.callbacks.exact_resume.plateau import tell_plateau_schedulers
 from laaf_lightning.callbacks.exact_resume.random_states import as_plain, from_plain
-from laaf_lightning.callbacks.exact_resume.training_pass import TrainingPass, loaders_without_a_place
+from laaf_lightning.callbacks.exact_resume.training_pass import TrainingPass, obstacles
 from laaf_lightning.callbacks.exact_resume.unfinished import (
     LoggedMeans,
     gradients,
@@ -109,22 +109,24 @@ class ExactResume(Callback):
         if not self.enabled or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         place = Place(logged=trainer.fit_loop.epoch_loop._batches_that_stepped)
-        streams = loaders_without_a_place(trainer)
         if resumed is not None:
             place = Place(**resumed["place"])
-        if streams and place.batches:
+        reasons = obstacles(trainer, place.batches)
+        if reasons and place.batches:
             raise ConfigurationError(
-                f"{streams[0]} is a stream in which no place can be found again, and the checkpoint was saved after "
-                f"batch {place.batches} of an epoch: give its loader state_dict() and load_state_dict() (torchdata's "
-                "StatefulDataLoader has them), resume from the end of an epoch, or go on inexactly with "
-                "ExactResume(enabled=False) (--exact_resume.enabled false)"
+                f"{reasons[0]}, and the checkpoint was saved after batch {place.batches} of an epoch: give the loader "
+                "state_dict() and load_state_dict() (torchdata's StatefulDataLoader has them), resume from the end of "
+                "an epoch, or go on inexactly with ExactResume(enabled=False) (--exact_resume.enabled false)"
             )
-        if streams:
-            rank_zero_info(f"ExactResume: {streams[0]} is a stream: only checkpoints between epochs can be resumed.")
+        if reasons:
+            rank_zero_info(f"ExactResume: {reasons[0]}: only checkpoints between epochs can be resumed.")
         self._pass = TrainingPass.install(trainer)
         self._tracker = PlaceTracker(place)
         if resumed is not None:
             self._go_on(trainer, pl_module, place, resumed)
+        assert trainer.fit_loop._data_fetcher is not None
+        iter(trainer.fit_loop._data_fetcher)  # the one that the Trainer has made began in other random states
+        settle_fetcher(trainer, place)
         if self.journal:
             self._notes = self._open_journal(trainer, resumed)
 

@@ -154,9 +154,18 @@ def settle_loops(trainer: Trainer, place: Place) -> None:
         loop.restarting = False
     total: Any = loop.val_loop.batch_progress.total
     total.ready = total.started = total.processed
-    if place.is_last and place.validation == "none":
-        assert fit._data_fetcher is not None
-        fit._data_fetcher.done = True  # what is left of the epoch is its end
+
+
+def settle_fetcher(trainer: Trainer, place: Place) -> None:
+    """Let no batch be fetched where what is left of the epoch is its end.
+
+    Args:
+        trainer: whose fetcher was begun.
+        place: where it goes on.
+    """
+    fetcher = trainer.fit_loop._data_fetcher
+    if fetcher is not None and place.is_last and place.validation == "none":
+        fetcher.done = True
 
 
 def _set(progress: dict[str, Any], count: int, *, total: int | None = None, begun: bool = False) -> None:

@@ -55,7 +55,6 @@ class TrainingPass:
             return fetcher._combined_loader
         installed = cls(fetcher._combined_loader, trainer.strategy.root_device)
         fetcher._combined_loader = installed
-        iter(fetcher)
         return installed
 
     @property
@@ -129,15 +128,14 @@ class TrainingPass:
 
     def _skip(self, count: int) -> None:
         """Leave out batches that were trained on: their indices where that is enough, else the batches."""
-        loaders, iterators = self._loader.flattened, list(getattr(self._loader._iterator, "iterators", []))
-        by_themselves = [isinstance(loader, _Stateful) for loader in loaders]
-        if not any(by_themselves) and min(sized_len(loader) or 0 for loader in loaders) < count:
-            for _ in range(count):  # a short loader is begun again
-                next(self._loader, None)
-            return
-        for one, goes_on in zip(iterators, by_themselves, strict=True):
-            for _ in range(0 if goes_on else count):
-                one._next_index() if isinstance(one, _SingleProcessDataLoaderIter) else next(one, None)
+        iterators: list[Any] = list(getattr(self._loader._iterator, "iterators", []))
+        by_themselves = [isinstance(loader, _Stateful) for loader in self._loader.flattened]
+        for _ in range(count):
+            for one, goes_on in zip(iterators, by_themselves, strict=True):
+                if len(iterators) == 1 and isinstance(one, _SingleProcessDataLoaderIter):
+                    one._next_index()
+                elif not goes_on:
+                    next(one, None)
 
     def _owners(self) -> list[object]:
         owners: list[object] = []
@@ -151,18 +149,26 @@ class TrainingPass:
         return owners
 
 
-def loaders_without_a_place(trainer: Trainer) -> list[str]:
-    """Name the loaders in which nobody can go on within an epoch: streams without a state of their own.
+def obstacles(trainer: Trainer, batches: int) -> list[str]:
+    """Name what keeps a run from going on within an epoch.
 
     Args:
         trainer: whose loaders are set up.
+        batches: after how many of the epoch's it is to go on.
 
     Returns:
-        The names of the streams' classes.
+        Clauses: streams without a state of their own, and loaders that were begun again beside a longer one.
     """
     loader = trainer.fit_loop._combined_loader
-    return [
-        type(one.dataset).__name__
-        for one in (loader.flattened if loader is not None else [])
-        if isinstance(one, DataLoader) and isinstance(one.dataset, IterableDataset) and not isinstance(one, _Stateful)
+    loaders = [one for one in (loader.flattened if loader is not None else []) if not isinstance(one, _Stateful)]
+    streams = [
+        f"{type(one.dataset).__name__} is a stream, in which no place can be found again"
+        for one in loaders
+        if isinstance(one, DataLoader) and isinstance(one.dataset, IterableDataset)
     ]
+    again = [
+        f"a loader of {length} batches was begun again beside a longer one"
+        for one in loaders
+        if (length := sized_len(one)) is not None and length < batches
+    ]
+    return streams + again

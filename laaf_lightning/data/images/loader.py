@@ -211,7 +211,7 @@ class ImageLoader:
             batch_size=None,
             num_workers=self.num_workers,
             pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator(),  # the seed of workers, which draw nothing, is not taken from training's numbers
+            generator=torch.Generator(),  # workers draw nothing: their seed is none of the training's numbers
         )
         return iter(loader)
 

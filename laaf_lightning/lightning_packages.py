@@ -16,6 +16,15 @@ import pytorch_lightning
 from pytorch_lightning import Callback
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.untrusted.loading import looked_through
+from laaf_lightning.untrusted.names import names_of_a_checkpoint
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    _of_the_class = classmethod
+else:  # Lightning's own kind of class method, which says that it returns a new object where it is called on one
+    _of_the_class = type(vars(pytorch_lightning.LightningModule)["load_from_checkpoint"])
 
 if TYPE_CHECKING or find_spec("lightning") is None:
     _DataModule = pytorch_lightning.LightningDataModule
@@ -59,6 +68,39 @@ class LightningDataModule(_DataModule):
         True
     """
 
+    @_of_the_class
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: Any,
+        map_location: Any = None,
+        hparams_file: Any = None,
+        weights_only: bool | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Build a DataModule from a checkpoint, without running code from it.
+
+        It is loaded with ``weights_only=True``, from an address too. Of what its settings name, this package's classes
+        and those of ``torch.nn`` and ``torch.optim`` are built; all else is given from Python.
+
+        Args:
+            checkpoint_path: path, address, or an open file.
+            map_location: as for ``torch.load``; None for the devices that it was saved from.
+            hparams_file: YAML file with settings in place of the checkpoint's.
+            weights_only: None or True; there is no other way.
+            kwargs: arguments of the constructor, which go before those of the checkpoint.
+
+        Returns:
+            The DataModule.
+        """
+        kind, file, arguments = looked_through(
+            checkpoint_path, cls, map_location, hparams_file, weights_only, kwargs
+        )
+        with names_of_a_checkpoint(kwargs.values()):
+            loaded: Self = super(LightningDataModule, kind).load_from_checkpoint(
+                file, map_location, weights_only=True, **arguments
+            )
+        return loaded
+
     def val_dataloader(self) -> Any:
         """Return the loaders for validation: none, unless a subclass has some.
 
@@ -81,6 +123,41 @@ class PytorchLightningModule(_Module):
 
     That Trainer would turn it away with "`model` must be a `LightningModule`", which it is.
     """
+
+    @_of_the_class
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: Any,
+        map_location: Any = None,
+        hparams_file: Any = None,
+        strict: bool | None = None,
+        weights_only: bool | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Build a module from a checkpoint, without running code from it.
+
+        It is loaded with ``weights_only=True``, from an address too. Of what its settings name, this package's classes
+        and those of ``torch.nn`` and ``torch.optim`` are built; all else is given from Python.
+
+        Args:
+            checkpoint_path: path, address, or an open file.
+            map_location: as for ``torch.load``; None for the devices that it was saved from.
+            hparams_file: YAML file with settings in place of the checkpoint's.
+            strict: whether the tensors of the checkpoint must be exactly the module's.
+            weights_only: None or True; there is no other way.
+            kwargs: arguments of the constructor, which go before those of the checkpoint.
+
+        Returns:
+            The module.
+        """
+        kind, file, arguments = looked_through(
+            checkpoint_path, cls, map_location, hparams_file, weights_only, kwargs
+        )
+        with names_of_a_checkpoint(kwargs.values()):
+            loaded: Self = super(PytorchLightningModule, kind).load_from_checkpoint(
+                file, map_location, strict=strict, weights_only=True, **arguments
+            )
+        return loaded
 
     @property
     def attached_trainer(self) -> pytorch_lightning.Trainer | None:

@@ -5,47 +5,54 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from laaf_lightning.cli.foreign_texts import is_about_python_objects, state_differences
+from laaf_lightning.cli.foreign_texts import state_differences
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.untrusted.addresses import fetch, is_address
+from laaf_lightning.untrusted.checkpoint_files import load_content, refuse_unsafe
 
 # Words that the Trainer itself resolves to a file.
 _KEYWORDS = {"best", "last", "hpc", "registry"}
-_UNSAFE = "; --weights_only false loads it, which runs that code: only if you trust its source"
 _PATTERNS = {"best": "best-*.ckpt", "last": "[!b]*.ckpt"}
 _KEPT = "last*.ckpt"
 _MAX_PROBLEMS = 2
 _MAX_CHARACTERS = 300
 
 
-def check_checkpoint(path: Any, weights_only: bool | None) -> None:
-    """Raise unless the file is a checkpoint that the Trainer can read.
+def check_checkpoint(path: Any, weights_only: bool | None, folder: Path) -> Any:
+    """Raise unless the file is a checkpoint that the Trainer can read without running code.
 
-    Keywords, addresses and folders (sharded checkpoints) are left to the Trainer.
+    Keywords and folders (sharded checkpoints) are left to the Trainer, which is told to load with ``weights_only=True``.
 
     Args:
         path: the setting ``ckpt_path``.
-        weights_only: the setting of that name; False leaves the content to the Trainer.
+        weights_only: the setting of that name.
+        folder: where to fetch a file that lies at an address.
+
+    Returns:
+        What the Trainer is to load: for an address the file that was fetched and checked.
 
     Raises:
-        ConfigurationError: if the file is missing, damaged, or no checkpoint of Lightning.
+        ConfigurationError: if the file is missing, damaged, or no checkpoint of Lightning; for ``weights_only=False``.
     """
-    if path is None or str(path).partition(":")[0] in _KEYWORDS or "://" in str(path) or Path(path).is_dir():
-        return
-    if weights_only is not False:
-        load_checked(path, "ckpt_path", _UNSAFE)
-    elif not Path(path).is_file():
-        raise ConfigurationError(_no_file(path, "ckpt_path"))
+    refuse_unsafe(weights_only, path)
+    if path is None or (not Path(path).exists() and _is_keyword(str(path))) or Path(path).is_dir():
+        return path
+    file = path
+    if is_address(path):
+        file = fetch(path, folder, "ckpt_path")
+    elif str(path).startswith("http"):  # which Lightning takes for an address
+        file = Path(path).absolute()
+    load_checked(file, "ckpt_path", shown=path)
+    return file
 
 
-def load_checked(path: Any, setting: str, unsafe: str = "") -> dict[str, Any]:
+def load_checked(path: Any, setting: str, shown: Any = None) -> dict[str, Any]:
     """Load a checkpoint without running code from it.
 
     Args:
-        path: of a local file.
+        path: of a file, or an address.
         setting: what asks for it, for the error.
-        unsafe: what can be done about a file that holds Python objects, for the error; a clause after a ``;``.
+        shown: what was given for it, for the error; None for `path`.
 
     Returns:
         Its content.
@@ -53,15 +60,9 @@ def load_checked(path: Any, setting: str, unsafe: str = "") -> dict[str, Any]:
     Raises:
         ConfigurationError: if the file is missing, damaged, or no checkpoint of Lightning.
     """
-    if not Path(path).is_file():
+    if not is_address(path) and not Path(path).is_file():
         raise ConfigurationError(_no_file(path, setting))
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever the unpickler stumbles on in bytes that are no pickle
-        raise ConfigurationError(f"{setting}={str(path)!r}: {_unreadable(str(error), unsafe)}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
-        raise ConfigurationError(f"{setting}={str(path)!r} is no checkpoint of Lightning: it has no 'state_dict'")
-    return content
+    return load_content(path, setting, shown=shown)
 
 
 def refuse_unresolvable(config: Any, subcommand: str) -> None:
@@ -138,10 +139,8 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]} …"
 
 
-def _unreadable(reason: str, unsafe: str) -> str:
-    if is_about_python_objects(reason):
-        return f"it holds Python objects beside tensors and plain values, which run code when they are loaded{unsafe}"
-    return "this file is no checkpoint, or a damaged one"
+def _is_keyword(path: str) -> bool:
+    return path in _KEYWORDS or path.partition(":")[0] == "registry"
 
 
 def _no_file(path: Any, setting: str) -> str:

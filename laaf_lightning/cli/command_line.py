@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
 import sys
+import tempfile
 import time
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +42,7 @@ class LAAFCommandLine(LightningCLI):
         self.outcome: dict[str, Any] = {}
         self._steps = Steps()
         self._seconds: float | None = None
+        self._checkpoint: Any = None
         kwargs["trainer_defaults"] = {"callbacks": self._steps, **kwargs.get("trainer_defaults", {})}
         try:
             super().__init__(*args, **kwargs)
@@ -118,8 +123,20 @@ class LAAFCommandLine(LightningCLI):
         """
         config = self.config[self.config.subcommand]
         refuse_unresolvable(config, self.config.subcommand)
-        check_checkpoint(config.get("ckpt_path"), config.get("weights_only"))
+        self._checkpoint = check_checkpoint(config.get("ckpt_path"), config.get("weights_only"), self._fetched)
         check_initial_weights(config, self.config.subcommand)
+
+    @functools.cached_property
+    def _fetched(self) -> Path:
+        """A folder for what lies at an address, while this object lives."""
+        folder = tempfile.mkdtemp(prefix="laaf-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    def after_instantiate_classes(self) -> None:
+        """Let the Trainer load the file that was checked, and run no code from it whatever its defaults are."""
+        settings = self.config_init[self.subcommand]
+        settings.ckpt_path, settings.weights_only = self._checkpoint, True
 
     def before_instantiate_classes(self) -> None:
         """Give the run a folder that no other run has."""

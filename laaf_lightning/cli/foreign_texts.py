@@ -88,6 +88,18 @@ def unknown_class(message: str) -> str | None:
     return match and next(name for name in match.groups() if name)
 
 
+def is_about_a_function(message: str) -> bool:
+    """Tell whether jsonargparse stumbles on a function with settings of its own, where a class was linked.
+
+    Args:
+        message: its text.
+
+    Returns:
+        Whether it does.
+    """
+    return "add_function_arguments() got an unexpected keyword" in message
+
+
 def missing_module(message: str) -> str | None:
     """Return the module that Python does not find.
 
@@ -215,15 +227,3 @@ def state_differences(message: str) -> list[str]:
         One line a difference.
     """
     return [line.strip().rstrip(".") for line in message.splitlines()[1:] if line.strip()]
-
-
-def is_about_python_objects(message: str) -> bool:
-    """Tell whether torch refuses a file for what it holds beside tensors and plain values.
-
-    Args:
-        message: the text of ``torch.load``.
-
-    Returns:
-        Whether it would load the file with ``weights_only=False``.
-    """
-    return "Unsupported global" in message

@@ -8,13 +8,14 @@ from typing import Any, NoReturn
 
 import torch
 from pytorch_lightning import LightningDataModule, LightningModule, callbacks, loggers
-from pytorch_lightning.cli import LightningArgumentParser
 
+from laaf_lightning.cli.checked import CheckedParser
 from laaf_lightning.cli.class_names import about_missing_class, meant, module_exists
 from laaf_lightning.cli.foreign_texts import (
     allowed_literals,
     alternatives,
     as_options,
+    is_about_a_function,
     missing_module,
     plain_types,
     refused_key,
@@ -40,7 +41,7 @@ NAMES = {
 _TITLES = {"<class 'pytorch_lightning.core.module.LightningModule'>": "The model"}
 
 
-class RequestParser(LightningArgumentParser):
+class RequestParser(CheckedParser):
     """Parser whose errors are `ConfigurationError`: one sentence with the valid choices, without the usage."""
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
@@ -106,6 +107,9 @@ def explanation(message: str) -> str:
     """
     keys = refused_key(message)
     key = ".".join(keys)
+    if is_about_a_function(message):
+        return "a class_path names a function, and a class is wanted: it was not called; name a class, or give the path "\
+            "of a function alone, without init_args"
     if literals := allowed_literals(message):
         return unknown_choice(key, refused_value(message), literals)
     if name := unknown_class(message):

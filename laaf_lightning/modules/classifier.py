@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,8 @@ from laaf_lightning.figures import ClassificationData, Drawable
 from laaf_lightning.models import LeNet, PreActResNet18
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.untrusted.factories import is_module_factory
+from laaf_lightning.untrusted.names import find
 
 Batch = tuple[Tensor, Tensor]
 Mistakes = tuple[Tensor, Tensor, Tensor, Tensor]  # images, predicted and true classes, and which of them are wrong
@@ -31,8 +32,8 @@ class ImageClassifier(AdaptiveModule):
     A batch is (images, labels): float (B, C, H, W) and int64 (B,).
 
     Args:
-        network: ``"lenet"``, ``"preact_resnet18"``, the dotted path of a class or function that takes the arguments of
-            `LeNet`, or an ``nn.Module``.
+        network: ``"lenet"``, ``"preact_resnet18"``, the dotted path of a class of an ``nn.Module``, or of a function
+            that says that it returns one, which takes the arguments of `LeNet`; or an ``nn.Module``.
         num_classes: number of classes; the command line takes it from the data, as the next two.
         in_channels: colour channels C.
         image_size: H = W in pixels.
@@ -46,7 +47,7 @@ class ImageClassifier(AdaptiveModule):
         channels_last: whether network and images use the channels-last memory format.
 
     Raises:
-        ConfigurationError: for an unknown network.
+        ConfigurationError: for an unknown network, and for a path of what makes no ``nn.Module``.
 
     Example:
         >>> classifier = ImageClassifier("lenet", num_classes=10, in_channels=1, image_size=16, scope="layer")
@@ -213,13 +214,14 @@ def _network_class(name: str) -> Callable[..., nn.Module]:
     """Find the class that a name or a dotted path stands for."""
     if name in NETWORKS:
         return NETWORKS[name]
-    path, _, attribute = name.rpartition(".")
-    if not path:
+    if "." not in name:
         raise ConfigurationError(
             unknown_choice("network", name, NETWORKS) + " (or give the dotted path of a class of your own)"
         )
-    try:
-        kind: Callable[..., nn.Module] = getattr(importlib.import_module(path), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"network={name!r} cannot be imported: {error}") from error
-    return kind
+    found: Callable[..., nn.Module] = find(name, "network")
+    if not is_module_factory(found):
+        raise ConfigurationError(
+            f"network={name!r} makes no torch.nn.Module, and is not called: name a class of one, or a function that says "
+            "what it returns, 'def name(…) -> nn.Module'"
+        )
+    return found

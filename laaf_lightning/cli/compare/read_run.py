@@ -14,6 +14,7 @@ from laaf_lightning.cli.compare.scalars import CSV, EVENTS, Curve, read_scalars
 from laaf_lightning.cli.run.folder import CONFIG
 from laaf_lightning.cli.run.outcome import FILE as OUTCOME
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.untrusted.yaml_texts import read_yaml
 
 _OF_OTHER_COMMANDS = {"verbose", "return_predictions"}  # settings of validate, test and predict
 _WAY_OUT = "name folders of runs that laaf fit has made, or leave this one out"
@@ -100,8 +101,8 @@ def _read(folder: Path) -> Run:
 
 def _config_of(folder: Path) -> Any:
     try:
-        return yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return read_yaml((folder / CONFIG).read_text(encoding="utf-8"), str(folder / CONFIG))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ConfigurationError) as error:
         raise _damaged(folder, CONFIG, error) from error
 
 
@@ -110,7 +111,7 @@ def _outcome_of(folder: Path) -> Mapping[str, Any]:
         outcome = json.loads((folder / OUTCOME).read_text(encoding="utf-8"))
         if not isinstance(outcome["metrics"], dict):
             raise TypeError("metrics is no table")
-    except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError) as error:
+    except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(folder, OUTCOME, error) from error
     return outcome  # type: ignore[no-any-return]
 

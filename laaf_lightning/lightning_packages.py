@@ -70,7 +70,7 @@ class LightningDataModule(_DataModule):
 
     @_of_the_class
     def load_from_checkpoint(
-        cls,
+        cls,  # noqa: N805  # a class method of Lightning's kind
         checkpoint_path: Any,
         map_location: Any = None,
         hparams_file: Any = None,
@@ -92,9 +92,7 @@ class LightningDataModule(_DataModule):
         Returns:
             The DataModule.
         """
-        kind, file, arguments = looked_through(
-            checkpoint_path, cls, map_location, hparams_file, weights_only, kwargs
-        )
+        kind, file, arguments = looked_through(checkpoint_path, cls, map_location, hparams_file, weights_only, kwargs)
         with names_of_a_checkpoint(kwargs.values()):
             loaded: Self = super(LightningDataModule, kind).load_from_checkpoint(
                 file, map_location, weights_only=True, **arguments
@@ -126,7 +124,7 @@ class PytorchLightningModule(_Module):
 
     @_of_the_class
     def load_from_checkpoint(
-        cls,
+        cls,  # noqa: N805  # a class method of Lightning's kind
         checkpoint_path: Any,
         map_location: Any = None,
         hparams_file: Any = None,
@@ -150,9 +148,7 @@ class PytorchLightningModule(_Module):
         Returns:
             The module.
         """
-        kind, file, arguments = looked_through(
-            checkpoint_path, cls, map_location, hparams_file, weights_only, kwargs
-        )
+        kind, file, arguments = looked_through(checkpoint_path, cls, map_location, hparams_file, weights_only, kwargs)
         with names_of_a_checkpoint(kwargs.values()):
             loaded: Self = super(PytorchLightningModule, kind).load_from_checkpoint(
                 file, map_location, strict=strict, weights_only=True, **arguments

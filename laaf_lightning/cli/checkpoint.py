@@ -21,7 +21,7 @@ _MAX_CHARACTERS = 300
 def check_checkpoint(path: Any, weights_only: bool | None, folder: Path) -> Any:
     """Raise unless the file is a checkpoint that the Trainer can read without running code.
 
-    Keywords and folders (sharded checkpoints) are left to the Trainer, which is told to load with ``weights_only=True``.
+    Keywords and folders (sharded checkpoints) are left to the Trainer, which loads them with ``weights_only=True``.
 
     Args:
         path: the setting ``ckpt_path``.

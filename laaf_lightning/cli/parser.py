@@ -108,8 +108,10 @@ def explanation(message: str) -> str:
     keys = refused_key(message)
     key = ".".join(keys)
     if is_about_a_function(message):
-        return "a class_path names a function, and a class is wanted: it was not called; name a class, or give the path "\
+        return (
+            "a class_path names a function, and a class is wanted: it was not called; name a class, or give the path "
             "of a function alone, without init_args"
+        )
     if literals := allowed_literals(message):
         return unknown_choice(key, refused_value(message), literals)
     if name := unknown_class(message):

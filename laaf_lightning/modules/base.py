@@ -21,6 +21,7 @@ from laaf_lightning.modules.hyper_parameters import (
 )
 from laaf_lightning.modules.optimization.optimized_module import OptimizedModule
 from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
+from laaf_lightning.modules.plain_loads import load_plain_files
 from laaf_lightning.modules.refusals import refuse_sharding
 
 
@@ -98,13 +99,14 @@ class AdaptiveModule(OptimizedModule, metaclass=BuiltAfterConstruction):
         self._has_parts = True
 
     def configure_callbacks(self) -> Sequence[Callback] | Callback:
-        """Refuse what cannot train this module: the first hook that a Trainer calls.
+        """Refuse what cannot train this module, and checkpoints that run code: the first hook that a Trainer calls.
 
         Returns:
             No callbacks.
         """
         callbacks = super().configure_callbacks()
         refuse_sharding(self.trainer.strategy, self)
+        load_plain_files(self.trainer.strategy)
         return callbacks
 
     def configure_model(self) -> None:

@@ -221,7 +221,7 @@ def _network_class(name: str) -> Callable[..., nn.Module]:
     found: Callable[..., nn.Module] = find(name, "network")
     if not is_module_factory(found):
         raise ConfigurationError(
-            f"network={name!r} makes no torch.nn.Module, and is not called: name a class of one, or a function that says "
-            "what it returns, 'def name(…) -> nn.Module'"
+            f"network={name!r} makes no torch.nn.Module, and is not called: name a class of one, or a function that "
+            "says what it returns, 'def name(…) -> nn.Module'"
         )
     return found

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.untrusted.addresses import fetched
+from laaf_lightning.untrusted.addresses import fetched, is_address
 
-_KEPT = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "epoch", "global_step", "pytorch-lightning_version")
+_STATES = ("state_dict", "optimizer_states", "lr_schedulers", "loops")
+_KEPT = (*_STATES, "epoch", "global_step", "pytorch-lightning_version")
 
 
 def refuse_unsafe(weights_only: object, path: object) -> None:
@@ -39,7 +40,7 @@ def conversion(path: object) -> str:
     Returns:
         A clause that ends with two lines of Python, which are Python when they are joined to one, too.
     """
-    name = str(path)
+    name = str(path).rpartition("/")[2] if is_address(path) else str(path)  # torch reads files only
     plain = f"{name.rpartition('/')[2].removesuffix('.ckpt')}-plain.ckpt"
     return (
         "if you trust where it comes from, two lines of Python keep its weights and the state of its training:\n"
@@ -61,6 +62,7 @@ def load_content(path: Any, setting: str, map_location: Any = "cpu", shown: Any 
         Its content: tensors and plain values.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ConfigurationError: if it cannot be fetched, holds Python objects, is damaged, or no checkpoint of Lightning.
     """
     given = path if shown is None else shown
@@ -68,9 +70,9 @@ def load_content(path: Any, setting: str, map_location: Any = "cpu", shown: Any 
     with fetched(path, setting) as file:
         try:
             content = torch.load(file, map_location=map_location, weights_only=True)
+        except FileNotFoundError:
+            raise
         except Exception as error:  # whatever the unpickler stumbles on in bytes that are no pickle
-            if isinstance(error, FileNotFoundError):
-                raise
             raise ConfigurationError(f"{named}: {_unreadable(str(error), given)}") from error
     if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
         raise ConfigurationError(f"{named} is no checkpoint of Lightning: it has no 'state_dict'")
@@ -90,9 +92,19 @@ def is_about_python_objects(message: str) -> bool:
 
 
 def _unreadable(reason: str, path: object) -> str:
-    if is_about_python_objects(reason):
-        return (
-            "it holds Python objects beside tensors and plain values, which run code when they are loaded; "
-            f"{conversion(path)}"
-        )
-    return "this file is no checkpoint, or a damaged one"
+    return holds_objects(path) if is_about_python_objects(reason) else "this file is no checkpoint, or a damaged one"
+
+
+def holds_objects(path: object) -> str:
+    """Write why a checkpoint with Python objects is not loaded, and what can be done.
+
+    Args:
+        path: of the checkpoint.
+
+    Returns:
+        A clause.
+    """
+    return (
+        "it holds Python objects beside tensors and plain values, which run code when they are loaded; "
+        f"{conversion(path)}"
+    )

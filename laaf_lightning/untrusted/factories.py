@@ -58,28 +58,28 @@ def wanted_by(hint: Any) -> Wanted:
         >>> wanted_by(int | None | Callable[[Tensor], Tensor])
         Wanted(classes=(), returns=(<class 'torch.Tensor'>,), anything=False)
     """
+    hint = _without_aliases(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint in {Any, object, inspect.Parameter.empty} or isinstance(hint, (str, typing.ForwardRef)):
-        return Wanted(anything=True)
-    if hint in {Callable, typing.Callable} or origin is collections.abc.Callable:
+    if hint is Callable or hint is typing.Callable or origin is collections.abc.Callable:
         return Wanted(returns=(arguments[-1] if arguments else Any,))
-    if origin is type or origin is typing.Literal or hint is type:
+    if hint in {None, type, types.NoneType} or origin in {type, typing.Literal}:
         return Wanted()
-    if origin in {typing.Annotated}:
-        return wanted_by(arguments[0])
+    own = (kind for kind in (hint, origin) if _is_own_class(kind) and not _is_container(kind))
+    found = Wanted((*own,), anything=hint is Any or not (arguments or inspect.isclass(hint)))
+    for argument in arguments:
+        found |= Wanted() if argument is Ellipsis else wanted_by(argument)
+    return found
+
+
+def _without_aliases(hint: Any) -> Any:
+    """Return what an annotation stands for; Any, which is no class, where it says nothing."""
+    if typing.get_origin(hint) is typing.Annotated:
+        return _without_aliases(typing.get_args(hint)[0])
     if isinstance(hint, typing.TypeVar):
-        return wanted_by(hint.__bound__ or Any)
-    if hasattr(hint, "__value__"):  # an alias of `type X = …`
-        return wanted_by(hint.__value__)
-    if arguments:
-        found = Wanted((origin,)) if _is_own_class(origin) and not _is_container(origin) else Wanted()
-        for argument in arguments:
-            if argument is not Ellipsis:
-                found |= wanted_by(argument)
-        return found
-    if _is_own_class(hint) and not _is_container(hint):
-        return Wanted((hint,))
-    return Wanted() if inspect.isclass(hint) or hint is None else Wanted(anything=True)
+        return _without_aliases(hint.__bound__ or Any)
+    if hint in {inspect.Parameter.empty, object} or isinstance(hint, (str, typing.ForwardRef)):
+        return Any
+    return _without_aliases(hint.__value__) if hasattr(hint, "__value__") else hint
 
 
 def complaint(thing: Any, wanted: Wanted, *, has_settings: bool = False) -> str | None:
@@ -176,8 +176,7 @@ def _computes(thing: Any) -> bool:
     function = thing if inspect.isroutine(thing) else type(thing)
     package = str(getattr(function, "__module__", None) or "builtins").partition(".")[0]
     return package in _NO_PYTHON or (
-        package not in sys.stdlib_module_names
-        and (isinstance(function, type) or isinstance(function, (types.FunctionType, types.MethodType)))
+        package not in sys.stdlib_module_names and isinstance(function, (type, types.FunctionType, types.MethodType))
     )
 
 
@@ -191,7 +190,7 @@ def _returns(function: Any, kind: type) -> bool:
 
 
 def _is_own_class(kind: Any) -> bool:
-    return inspect.isclass(kind) and kind.__module__ not in {"builtins", "typing", "types"}
+    return inspect.isclass(kind) and kind is not Any and kind.__module__ not in {"builtins", "typing", "types"}
 
 
 def _is_container(kind: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What a class is rebuilt from when a checkpoint is loaded: its content, looked through, and arguments for its class."""
+"""What a class is rebuilt from when a checkpoint is loaded: its content, looked through, and arguments."""
 
 from __future__ import annotations
 

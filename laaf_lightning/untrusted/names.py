@@ -66,11 +66,13 @@ def find_for_checkpoint(path: str, setting: str) -> Any:
     Raises:
         ConfigurationError: for every other name, before anything is imported.
     """
-    if not _is_in(path, _IMPORTED_FOR_A_CHECKPOINT + _LOADED_WITH_US):
-        raise _foreign(path, setting)
-    found = _find(path, setting)
-    if not _is_in(str(getattr(found, "__module__", "")), _IMPORTED_FOR_A_CHECKPOINT + _LOADED_WITH_US):
-        raise _foreign(path, setting)  # a module of ours holds others that it imports
+    may_be_named = _IMPORTED_FOR_A_CHECKPOINT + _LOADED_WITH_US
+    found = _find(path, setting) if _is_in(path, may_be_named) else None
+    if not _is_in(str(getattr(found, "__module__", "")), may_be_named):  # a module of ours holds others
+        raise ConfigurationError(
+            f"{setting}={path!r} is named by the checkpoint, for which only names of laaf_lightning and torch.nn are "
+            f"imported: give it from Python, load_from_checkpoint(path, {setting.partition('.')[0]}=…)"
+        )
     return found
 
 
@@ -92,13 +94,6 @@ def is_the_name_of(path: str, kind: type) -> bool:
     if f"{kind.__module__}.{kind.__qualname__}" == path:
         return True
     return module in sys.modules and vars(sys.modules[module]).get(name) is kind
-
-
-def _foreign(path: str, setting: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{setting}={path!r} is named by the checkpoint, for which only names of laaf_lightning and torch.nn are "
-        f"imported: give it from Python, load_from_checkpoint(path, {setting}=…)"
-    )
 
 
 def _find(path: str, setting: str) -> Any:

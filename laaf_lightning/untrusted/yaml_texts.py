@@ -32,7 +32,7 @@ def read_yaml(text: str, name: str) -> Any:
 
 
 def refuse_growth(text: str, name: str) -> None:
-    """Refuse a YAML text that grows beyond all measure when its references are followed, or nests too deep.
+    r"""Refuse a YAML text that grows beyond all measure when its references are followed, or nests too deep.
 
     Args:
         text: the text; what is no YAML passes.
@@ -43,7 +43,7 @@ def refuse_growth(text: str, name: str) -> None:
             values are nested more than a hundred deep.
 
     Example:
-        >>> refuse_growth("a: &a [1, 2]\\nb: *a", "a.yaml")
+        >>> refuse_growth("a: &a [1, 2]\nb: *a", "a.yaml")
         >>> refuse_growth("a: &a [*a]", "a.yaml")
         Traceback (most recent call last):
         laaf_lightning.errors.ConfigurationError: a.yaml: the anchor &a holds itself; write values out...

@@ -11,22 +11,36 @@ from torch import nn
 from laaf_lightning import MLP, ConfigurationError, adapt
 from laaf_lightning.cli.checkpoint import check_checkpoint, refuse_unresolvable, state_mismatch
 
+FETCHED = Path("fetched")
 
-@pytest.mark.parametrize("path", [None, "best", "last", "hpc", "registry:model", "s3://bucket/file.ckpt", "."])
+
+@pytest.mark.parametrize("path", [None, "best", "last", "hpc", "registry:model", "."])
 def test_what_the_trainer_resolves_itself_is_left_to_it(path: str | None) -> None:
-    check_checkpoint(path, None)
+    assert check_checkpoint(path, None, FETCHED) == path
 
 
 def test_a_whole_checkpoint_passes() -> None:
     torch.save({"state_dict": {"a": torch.zeros(2)}}, "file.ckpt")
-    check_checkpoint("file.ckpt", None)
+    assert check_checkpoint("file.ckpt", None, FETCHED) == "file.ckpt"
 
 
-def test_unsafe_loading_on_request_is_left_to_the_trainer() -> None:
-    torch.save({"state_dict": {}, "object": Path()}, "file.ckpt")
-    check_checkpoint("file.ckpt", weights_only=False)
-    with pytest.raises(ConfigurationError, match="--weights_only false"):
-        check_checkpoint("file.ckpt", weights_only=True)
+def test_a_file_whose_name_begins_like_an_address_is_handed_on_so_that_lightning_finds_it() -> None:
+    torch.save({"state_dict": {}}, "http.ckpt")
+    assert check_checkpoint("http.ckpt", None, FETCHED) == Path("http.ckpt").absolute()
+
+
+def test_unsafe_loading_is_refused_with_two_lines_that_make_a_plain_checkpoint() -> None:
+    torch.save({"state_dict": {"a": torch.ones(2)}, "epoch": 3, "object": Path()}, "file.ckpt")
+    with pytest.raises(ConfigurationError, match="--weights_only false") as refused:
+        check_checkpoint("file.ckpt", weights_only=False, folder=FETCHED)
+    with pytest.raises(ConfigurationError, match="holds Python objects") as unsafe:
+        check_checkpoint("file.ckpt", weights_only=True, folder=FETCHED)
+    for error in (refused, unsafe):
+        _, first, second = str(error.value).splitlines()
+        exec(f"{first} {second}")  # as the command line joins them
+        assert check_checkpoint("file-plain.ckpt", None, FETCHED) == "file-plain.ckpt"
+        assert torch.load("file-plain.ckpt", weights_only=True)["epoch"] == 3
+        Path("file-plain.ckpt").unlink()
 
 
 @pytest.mark.parametrize("depth", [3, 60])

@@ -15,6 +15,7 @@ from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, RichProg
 from torch import nn
 
 from laaf_lightning.cli import foreign_texts
+from laaf_lightning.untrusted.checkpoint_files import is_about_python_objects
 
 
 class SaidError(Exception):
@@ -159,7 +160,7 @@ def test_torch_tells_python_objects_from_a_damaged_file(content: Any, holds_obje
         Path("file.pt").write_bytes(content)
     with pytest.raises(Exception, match=r".+") as raised:
         torch.load("file.pt", weights_only=True)
-    assert foreign_texts.is_about_python_objects(str(raised.value)) is holds_objects
+    assert is_about_python_objects(str(raised.value)) is holds_objects
 
 
 class Watched(LightningModule):

@@ -228,7 +228,7 @@ def test_a_checkpoint_of_another_model_is_refused_and_kept(
         ("truncated", "this file is no checkpoint, or a damaged one"),
         ({"weights": torch.zeros(2)}, "is no checkpoint of Lightning: it has no 'state_dict'"),
         ([1, 2], "is no checkpoint of Lightning: it has no 'state_dict'"),
-        ({"state_dict": {}, "object": Path()}, "--weights_only false loads it"),
+        ({"state_dict": {}, "object": Path()}, "run code when they are loaded; if you trust where it comes from"),
     ],
     ids=["empty", "text", "zip", "truncated", "dictionary", "list", "objects"],
 )

@@ -17,6 +17,7 @@ from laaf_lightning.untrusted.yaml_texts import refuse_growth
 
 _REFUSED: ContextVar[list[ConfigurationError] | None] = ContextVar("settings that were refused", default=None)
 _read = get_loader("yaml")
+_SHORT = 200  # characters, in which nothing can be nested too deep
 
 
 def read_measured(text: str) -> Any:
@@ -90,6 +91,12 @@ class CheckedParser(LightningArgumentParser):
 
         jsonargparse tries every type that a setting may have, and forgets why the others were refused: the outermost
         parser remembers.
+
+        Returns:
+            The objects.
+
+        Raises:
+            ConfigurationError: for what must not be called.
         """
         refused = _REFUSED.get()
         if refused is not None:
@@ -114,7 +121,7 @@ class CheckedParser(LightningArgumentParser):
 
 
 def _may_grow(text: str) -> bool:
-    return "&" in text or text.count("[") + text.count("{") > 50 or "- - - " in text or len(text) > 10_000
+    return "&" in text or len(text) > _SHORT
 
 
 def _measure_texts(content: Any) -> None:

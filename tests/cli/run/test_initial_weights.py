@@ -91,7 +91,7 @@ def test_a_file_of_which_nothing_fits_is_refused() -> None:
         ({"weights": 1}, "init_from='file.ckpt' is no checkpoint of Lightning: it has no 'state_dict'"),
         (
             {"state_dict": {}, "object": Path()},
-            "init_from='file.ckpt': it holds Python objects .* when they are loaded$",
+            "init_from='file.ckpt': it holds Python objects .* when they are loaded; if you trust",
         ),
     ],
     ids=["missing", "text", "dictionary", "objects"],

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import pytest
+import torch
+
+from laaf_lightning import ConfigurationError
+from laaf_lightning.cli.compare.read_run import read_runs
+from tests.cli.command import TINY, checkpoints_of, laaf, refusal
+from tests.untrusted.bombs import PROOF, YAML_CALL, laughs, save_bomb, served
+
+OWN = """
+from pathlib import Path
+
+import torch
+
+
+def bomb(*args, **kwargs):
+    Path("proof").touch()
+    return 1.0
+
+
+def half(step):
+    return 0.5
+
+
+def warm(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.StepLR:
+    return torch.optim.lr_scheduler.StepLR(optimizer, 3)
+
+
+class Untyped(torch.optim.SGD):
+    def __init__(self, params, lr: float = 0.1, extra=None) -> None:
+        super().__init__(params, lr)
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_code(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workplace / "own_code.py").write_text(OWN)
+    monkeypatch.syspath_prepend(workplace)
+
+
+def built(path: str, **arguments: str) -> str:
+    settings = ", ".join(f"{name}: {value}" for name, value in arguments.items())
+    return f"{{class_path: {path}, init_args: {{{settings}}}}}"
+
+
+LAMBDA, SEQUENTIAL = "torch.optim.lr_scheduler.LambdaLR", "laaf_lightning.SequentialOptimizer"
+BOMBS = [
+    f"--slope_recovery.operator={YAML_CALL}",
+    "--slope_recovery.operator=os.system",
+    "--slope_recovery.operator=own_code.bomb",
+    f"--slope_recovery.weight={YAML_CALL}",
+    f"--model={YAML_CALL}",
+    f"--data={YAML_CALL}",
+    "--model.activation=own_code.bomb",
+    f"--model.optimizer={YAML_CALL}",
+    "--model.optimizer=own_code.bomb",
+    f"--model.optimizer={built('own_code.bomb')}",
+    f"--model.optimizer={built('own_code.Untyped', extra=YAML_CALL)}",
+    f"--model.optimizer={built(SEQUENTIAL, steps='[1]', optimizers=f'[torch.optim.Adam, {YAML_CALL}]')}",
+    f"--model.lr_scheduler={YAML_CALL}",
+    "--model.lr_scheduler=own_code.bomb",
+    f"--model.lr_scheduler={built(LAMBDA, lr_lambda=YAML_CALL)}",
+    f"--model.lr_scheduler={built(LAMBDA, lr_lambda=f'[{YAML_CALL}]')}",
+    f"--model.lr_scheduler={built(LAMBDA, lr_lambda='os._exit')}",
+    f"--trainer.callbacks={YAML_CALL}",
+    f"--trainer.callbacks={built('LambdaCallback', on_fit_start=YAML_CALL)}",
+    f"--trainer.callbacks={built('LambdaCallback', on_fit_start='builtins.breakpoint')}",
+    f"--trainer.logger={YAML_CALL}",
+    f"--trainer.strategy={built('DDPStrategy', ddp_comm_hook=YAML_CALL)}",
+    f"--trainer.strategy={built('DDPStrategy', ddp_comm_state=YAML_CALL)}",
+]
+
+
+@pytest.mark.parametrize("setting", BOMBS)
+def test_what_a_setting_names_is_refused_in_one_sentence_and_not_called(
+    setting: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.filters", [])  # jsonargparse's own warning about some of these names
+        assert refusal(capsys, "fit", *TINY, setting)
+    assert not PROOF.exists()
+    assert not (workplace / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        (f"--model.lr_scheduler={YAML_CALL}", "lr_scheduler='os.system' is a function, and a subclass of LRScheduler"),
+        (f"--slope_recovery.operator={YAML_CALL}", "an elementwise function of tensors"),
+        (f"--model.lr_scheduler={built(LAMBDA, lr_lambda=YAML_CALL)}", "lr_lambda='os.system' is a function"),
+    ],
+)
+def test_the_sentence_says_what_is_wanted(setting: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.filters", [])
+        assert sentence in refusal(capsys, "fit", *TINY, setting)
+
+
+def test_what_is_wanted_is_called() -> None:
+    schedule = laaf("fit", *TINY, "--model.lr_scheduler=own_code.warm").trainer.lr_scheduler_configs[0].scheduler
+    assert isinstance(schedule, torch.optim.lr_scheduler.StepLR)
+    halved = laaf("fit", *TINY, f"--model.lr_scheduler={built(LAMBDA, lr_lambda='own_code.half')}").trainer
+    assert isinstance(halved.lr_scheduler_configs[0].scheduler, torch.optim.lr_scheduler.LambdaLR)
+    laaf("fit", *TINY, "--slope_recovery.operator=torch.nn.functional.softplus")
+
+
+@pytest.mark.parametrize("command", ["fit", "test"])
+def test_a_checkpoint_runs_nothing_wherever_it_lies(
+    command: str, workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    save_bomb(Path("bomb.ckpt"))
+    with fsspec.open("memory://bomb.ckpt", "wb") as target:
+        target.write(Path("bomb.ckpt").read_bytes())
+    with served(workplace) as server:
+        for path in ("bomb.ckpt", f"{server}bomb.ckpt", "memory://bomb.ckpt", Path("bomb.ckpt").absolute().as_uri()):
+            assert "holds Python objects" in refusal(capsys, command, *TINY, f"--ckpt_path={path}")
+            if command == "fit":
+                assert "holds Python objects" in refusal(capsys, command, *TINY, f"--init_from={path}")
+    said = refusal(capsys, command, *TINY, "--ckpt_path=bomb.ckpt", "--weights_only=false")
+    assert "torch.load('bomb.ckpt'" in said
+    assert not PROOF.exists()
+
+
+def test_a_plain_checkpoint_is_fetched_and_resumed(workplace: Path) -> None:
+    (file, *_) = checkpoints_of(laaf("fit", *TINY))
+    with served(workplace) as server:
+        address = f"{server}{file.relative_to(workplace) if file.is_absolute() else file}"
+        run = laaf("fit", *TINY, "--trainer.max_steps=3", f"--ckpt_path={address}")
+        assert run.trainer.global_step == 3
+        assert run.config.fit.ckpt_path == address
+        assert Path(str(run.trainer.ckpt_path)).is_file()
+        laaf("fit", *TINY, f"--init_from={address}")
+
+
+@pytest.mark.parametrize("place", ["a file", "a nested file", "a text", "an argument", "an inline configuration"])
+def test_nested_anchors_end_with_a_sentence(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("laughs.yaml").write_text(f"model: {laughs()}")
+    Path("text.yaml").write_text(f"model:\n  class_path: FunctionRegressor\n  init_args:\n    width: '{laughs()}'\n")
+    given = {
+        "a file": "--config=laughs.yaml",
+        "a nested file": "--model=laughs.yaml",
+        "a text": "--config=text.yaml",
+        "an argument": f"--model.width={laughs()}",
+        "an inline configuration": f"--config=model: {laughs()}\n",
+    }[place]
+    assert "its anchors stand for more than 10000 values" in refusal(capsys, "fit", *TINY, given)
+
+
+def test_nested_anchors_in_the_folder_of_a_run_end_with_a_sentence() -> None:
+    Path("run").mkdir()
+    Path("run/config.yaml").write_text(f"model: {laughs()}")
+    with pytest.raises(ConfigurationError, match="its anchors stand for more than 10000 values"):
+        read_runs(["run"])

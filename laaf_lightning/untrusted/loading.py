@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -14,10 +14,12 @@ from laaf_lightning.untrusted.checkpoint_files import load_content, refuse_unsaf
 from laaf_lightning.untrusted.rebuilt_settings import as_arguments, class_of, take_settings
 from laaf_lightning.untrusted.yaml_texts import read_yaml
 
+K = TypeVar("K")
+
 
 def looked_through(
-    path: Any, kind: type, map_location: Any, hparams_file: Any, weights_only: bool | None, given: Mapping[str, Any]
-) -> tuple[type, io.BytesIO, dict[str, Any]]:
+    path: Any, kind: type[K], map_location: Any, hparams_file: Any, weights_only: bool | None, given: Mapping[str, Any]
+) -> tuple[type[K], io.BytesIO, dict[str, Any]]:
     """Load a checkpoint, and take out of it what Lightning would import and call.
 
     Args:
@@ -51,8 +53,8 @@ def looked_through(
 
 def _as_saved(storage: Any, location: str) -> Any:
     """Leave a tensor on its device; on the CPU where this machine has none of the kind."""
-    is_here = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}.get(location.partition(":")[0])
-    return storage.cpu() if is_here is not None and not is_here() else None
+    kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return None if kinds.get(location.partition(":")[0], True) else storage.cpu()
 
 
 def _read_settings(file: Any) -> dict[str, Any]:

@@ -7,12 +7,13 @@ import typing
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.untrusted.factories import Wanted, complaint, wanted_by
 from laaf_lightning.untrusted.names import find_for_checkpoint, is_the_name_of
 
+K = TypeVar("K")
 _INSTANTIATOR, _CLASS = "_instantiator", "_class_path"  # what Lightning's command line adds to the settings it saves
 _EARLIER = ("hparams", "module_arguments")  # where Lightning's first versions kept them
 
@@ -40,7 +41,7 @@ def take_settings(content: dict[str, Any], key: str) -> dict[str, Any]:
     return settings
 
 
-def class_of(settings: dict[str, Any], kind: type) -> type:
+def class_of(settings: dict[str, Any], kind: type[K]) -> type[K]:
     """Take out of the settings which class they are of.
 
     Args:

@@ -81,7 +81,6 @@ def test_a_trainer_of_ones_own_loads_plain_checkpoints_only(workplace: Path) -> 
         {"optimizer": "os.system"},
         {"lr_scheduler": CALL},
         {"lr_scheduler": {"class_path": "torch.optim.lr_scheduler.LambdaLR", "init_args": {"lr_lambda": CALL}}},
-        {"lr_scheduler": {"class_path": "torch.optim.lr_scheduler.LambdaLR", "init_args": {"lr_lambda": "os._exit"}}},
         {"optimizer": {"class_path": "laaf_lightning.SequentialOptimizer", "init_args": {"optimizers": [CALL, CALL]}}},
         {"optimizer": {"class_path": "laaf_lightning.cli.main", "init_args": {"args": ["--version"]}}},
         {"optimizer": {"class_path": "laaf_lightning.MLP", "init_args": {}}},

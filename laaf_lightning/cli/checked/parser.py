@@ -46,7 +46,9 @@ class CheckedParser(LightningArgumentParser):
     The parsers that jsonargparse makes for nested classes are of the same kind, and each checks its own settings.
     """
 
-    def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any) -> Any:
+    def parse_args(  # type: ignore[override]  # the base has overloads
+        self, args: Sequence[str] | None = None, *rest: Any, **kwargs: Any
+    ) -> Any:
         """Parse arguments, each of which may be YAML.
 
         Args:

@@ -5,8 +5,11 @@ from pathlib import Path
 import fsspec
 import pytest
 import torch
+from jsonargparse import ArgumentError
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 
-from laaf_lightning import ConfigurationError
+from laaf_lightning import ConfigurationError, SlopeRecovery
+from laaf_lightning.cli.checked import CheckedParser
 from laaf_lightning.cli.compare.read_run import read_runs
 from tests.cli.command import TINY, checkpoints_of, laaf, refusal
 from tests.untrusted.bombs import PROOF, YAML_CALL, laughs, save_bomb, served
@@ -75,29 +78,43 @@ BOMBS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def parser() -> CheckedParser:
+    """A parser of some of the settings of the command line, which takes a second to make all of its own."""
+    parser = CheckedParser(exit_on_error=False)
+    parser.add_lightning_class_args(SlopeRecovery, "slope_recovery")
+    parser.add_subclass_arguments(LightningModule, "model")
+    parser.add_subclass_arguments(LightningDataModule, "data", required=False)
+    parser.add_class_arguments(Trainer, "trainer", instantiate=False)
+    return parser
+
+
+@pytest.mark.filterwarnings("ignore")  # jsonargparse's own, about some of these names
 @pytest.mark.parametrize("setting", BOMBS)
-def test_what_a_setting_names_is_refused_in_one_sentence_and_not_called(
-    setting: str, workplace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("warnings.filters", [])  # jsonargparse's own warning about some of these names
-        assert refusal(capsys, "fit", *TINY, setting)
+def test_what_a_setting_names_is_not_called(setting: str, parser: CheckedParser) -> None:
+    model = () if setting.startswith("--model={") else ("--model=laaf_lightning.FunctionRegressor",)
+    with pytest.raises((ConfigurationError, ArgumentError)):
+        parser.instantiate_classes(parser.parse_args([*model, setting]))
     assert not PROOF.exists()
-    assert not (workplace / "runs").exists()
 
 
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
         (f"--model.lr_scheduler={YAML_CALL}", "lr_scheduler='os.system' is a function, and a subclass of LRScheduler"),
+        (f"--model.optimizer={YAML_CALL}", "a class_path names a function, and a class is wanted: it was not called"),
         (f"--slope_recovery.operator={YAML_CALL}", "an elementwise function of tensors"),
         (f"--model.lr_scheduler={built(LAMBDA, lr_lambda=YAML_CALL)}", "lr_lambda='os.system' is a function"),
     ],
 )
-def test_the_sentence_says_what_is_wanted(setting: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_says_in_one_sentence_what_is_wanted(
+    setting: str, sentence: str, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.filters", [])
         assert sentence in refusal(capsys, "fit", *TINY, setting)
+    assert not PROOF.exists()
+    assert not (workplace / "runs").exists()
 
 
 def test_what_is_wanted_is_called() -> None:

@@ -12,6 +12,8 @@ HARMLESS_WARNINGS: tuple[tuple[str, type[Warning], str], ...] = (
     (r"LightningCLI's args parameter is intended to run from within Python", UserWarning, ""),
     # Lightning 2.6.6 calls what jsonargparse 4.49 has renamed.
     ("", DeprecationWarning, r"pytorch_lightning\.cli"),
+    # jsonargparse warns of names that it will refuse one day; they are refused here, in a sentence.
+    (r"\s*Importing '", DeprecationWarning, ""),
 )
 
 # What it says before every run, of which nothing concerns this one.

@@ -37,7 +37,7 @@ def test_unsafe_loading_is_refused_with_two_lines_that_make_a_plain_checkpoint()
         check_checkpoint("file.ckpt", weights_only=True, folder=FETCHED)
     for error in (refused, unsafe):
         _, first, second = str(error.value).splitlines()
-        exec(f"{first} {second}")  # as the command line joins them
+        exec(f"{first} {second}", {})  # as the command line joins them
         assert check_checkpoint("file-plain.ckpt", None, FETCHED) == "file-plain.ckpt"
         assert torch.load("file-plain.ckpt", weights_only=True)["epoch"] == 3
         Path("file-plain.ckpt").unlink()

@@ -86,6 +86,8 @@ class CheckedParser(LightningArgumentParser):
         Returns:
             The objects.
         """
+        if hasattr(super(), "instantiate"):  # jsonargparse from 4.49 on
+            return self.instantiate(*args, **kwargs)
         return self._checked(super().instantiate_classes, *args, **kwargs)
 
     def _checked(self, instantiate: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

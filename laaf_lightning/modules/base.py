@@ -21,8 +21,8 @@ from laaf_lightning.modules.hyper_parameters import (
 )
 from laaf_lightning.modules.optimization.optimized_module import OptimizedModule
 from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
-from laaf_lightning.modules.plain_loads import load_plain_files
 from laaf_lightning.modules.refusals import refuse_sharding
+from laaf_lightning.untrusted.trainer_loads import load_plain_files
 
 
 class AdaptiveModule(OptimizedModule, metaclass=BuiltAfterConstruction):

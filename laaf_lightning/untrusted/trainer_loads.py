@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from pytorch_lightning.strategies import Strategy
-
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.untrusted.addresses import fetched
 from laaf_lightning.untrusted.checkpoint_files import holds_objects, is_about_python_objects, refuse_unsafe
@@ -15,17 +13,17 @@ from laaf_lightning.untrusted.checkpoint_files import holds_objects, is_about_py
 _SETTING = "ckpt_path"
 
 
-def load_plain_files(strategy: Strategy) -> None:
+def load_plain_files(strategy: Any) -> None:
     """Let a Trainer load checkpoints with ``weights_only=True``, where it was told nothing, too.
 
     Lightning's own default is False for addresses, and torch's is what an environment variable says.
 
     Args:
-        strategy: the Trainer's.
+        strategy: the Trainer's, with its checkpoint plug-in.
     """
     plugin = strategy.checkpoint_io
     if not hasattr(plugin.load_checkpoint, "func"):
-        plugin.load_checkpoint = partial(_load_plain, plugin.load_checkpoint)  # type: ignore[method-assign]
+        plugin.load_checkpoint = partial(_load_plain, plugin.load_checkpoint)
 
 
 def _load_plain(load: Callable[..., Any], path: Any, *args: Any, weights_only: bool | None = None, **rest: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning
 from pytorch_lightning import Callback
+from pytorch_lightning.plugins import TorchCheckpointIO
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.untrusted.loading import looked_through
@@ -29,14 +30,19 @@ else:  # Lightning's own kind of class method, which says that it returns a new 
 if TYPE_CHECKING or find_spec("lightning") is None:
     _DataModule = pytorch_lightning.LightningDataModule
     _Module = pytorch_lightning.LightningModule
+    CheckpointIO = TorchCheckpointIO
 else:
     import lightning.pytorch
+    import lightning.pytorch.plugins
 
     class _DataModule(pytorch_lightning.LightningDataModule, lightning.pytorch.LightningDataModule):
         """A DataModule for either Trainer."""
 
     class _Module(pytorch_lightning.LightningModule, lightning.pytorch.LightningModule):
         """A module that either Trainer takes for one of its own, so that ours can answer."""
+
+    class CheckpointIO(TorchCheckpointIO, lightning.pytorch.plugins.TorchCheckpointIO):
+        """Reads and writes checkpoints for either Trainer."""
 
 
 class NoValidation(list[Any]):

@@ -1,0 +1,3 @@
+"""How checkpoints are written and read, whatever they hold."""
+
+from laaf_lightning.checkpoints.whole_checkpoint_io import WholeCheckpointIO as WholeCheckpointIO

@@ -1,3 +1,4 @@
 """How checkpoints are written and read, whatever they hold."""
 
 from laaf_lightning.checkpoints.whole_checkpoint_io import WholeCheckpointIO as WholeCheckpointIO
+from laaf_lightning.checkpoints.whole_checkpoint_io import write_whole_checkpoints as write_whole_checkpoints

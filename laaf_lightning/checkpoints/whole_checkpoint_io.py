@@ -9,9 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning import Trainer
 
 from laaf_lightning.lightning_packages import CheckpointIO
 from laaf_lightning.whole_files import NotWrittenError, write_whole
+
+
+def write_whole_checkpoints(trainer: Trainer) -> None:
+    """Let a Trainer write whole checkpoints, unless it has a plug-in for that, or a strategy that needs its own.
+
+    Args:
+        trainer: of either Lightning; it is changed in place.
+
+    Example:
+        >>> trainer = Trainer(accelerator="cpu", logger=False)
+        >>> write_whole_checkpoints(trainer)
+        >>> type(trainer.strategy.checkpoint_io).__name__
+        'WholeCheckpointIO'
+    """
+    if type(trainer.strategy.checkpoint_io) in CheckpointIO.__mro__:  # Lightning's own
+        trainer.strategy.checkpoint_io = WholeCheckpointIO()
 
 
 def _as_it_was_saved(storage: Any, _: str) -> Any:

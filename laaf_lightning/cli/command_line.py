@@ -19,7 +19,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from laaf_lightning.cli.checkpoint import check_checkpoint, refuse_unresolvable
 from laaf_lightning.cli.options import add_options, add_predict_options
 from laaf_lightning.cli.parser import RequestParser, import_all
-from laaf_lightning.cli.run.folder import DEFAULT_LOGGER, RunFolder
+from laaf_lightning.cli.run.folder import CONFIG, DEFAULT_LOGGER, RunFolder
 from laaf_lightning.cli.run.initial_weights import check_initial_weights, take_weights
 from laaf_lightning.cli.run.label import label_of
 from laaf_lightning.cli.words import say, what_runs
@@ -36,25 +36,24 @@ class LAAFCommandLine(LightningCLI):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        from laaf_lightning.cli.run.steps import Steps  # noqa: PLC0415  # not to be imported for --help
+        from laaf_lightning.cli.ends.stop_signals import StopSignals  # noqa: PLC0415  # not to be imported for --help
+        from laaf_lightning.cli.run.steps import Steps  # noqa: PLC0415  # as above
 
         self.run_folder = RunFolder()
         self.outcome: dict[str, Any] = {}
         self._steps = Steps()
+        self._signals = StopSignals()
         self._seconds: float | None = None
         self._checkpoint: Any = None
         kwargs["trainer_defaults"] = {"callbacks": self._steps, **kwargs.get("trainer_defaults", {})}
         try:
-            super().__init__(*args, **kwargs)
+            with self._signals.taken():
+                super().__init__(*args, **kwargs)
         except BaseException as error:
-            if not self._steps.begun:
-                self.run_folder.give_back()
-            if not isinstance(error, Exception):
+            ended = self._ended(error)
+            if ended is error:
                 raise
-            request = as_wrong_request(error)
-            if request is None or request is error:
-                raise
-            raise request from error
+            raise ended from error
 
     @classmethod
     def run(cls, args: Sequence[str] | None) -> LAAFCommandLine:
@@ -160,6 +159,8 @@ class LAAFCommandLine(LightningCLI):
             ConfigurationError: for a setting that it refuses.
         """
         from laaf_lightning.callbacks import FigureCallback  # noqa: PLC0415  # as above
+        from laaf_lightning.checkpoints import write_whole_checkpoints  # noqa: PLC0415  # as above
+        from laaf_lightning.cli.ends.processes import set_timeout  # noqa: PLC0415  # as above
         from laaf_lightning.cli.run.best_checkpoint import checkpoints_for  # noqa: PLC0415  # as above
         from laaf_lightning.cli.run.progress import RunProgressBar  # noqa: PLC0415  # as above
 
@@ -169,15 +170,19 @@ class LAAFCommandLine(LightningCLI):
         added: list[Callback] = []
         folder = None if self.run_folder.is_the_loggers else self.run_folder.path
         if settings.enable_checkpointing is not False and not settings.fast_dev_run and not settings.barebones:
-            added += checkpoints_for(self.model, given, folder)
+            added += checkpoints_for(self.model, given, folder, self._signals)
         shows = settings.enable_progress_bar is not False and not settings.barebones
         if shows and not any(isinstance(callback, ProgressBar) for callback in given):
             added.append(RunProgressBar())
-        self.trainer_defaults = {**self.trainer_defaults, "callbacks": [self._steps, *added]}
+        self.trainer_defaults = {**self.trainer_defaults, "callbacks": [self._steps, self._signals, *added]}
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except ValueError as error:
             raise ConfigurationError(f"the Trainer refuses its settings: {error}") from error
+        write_whole_checkpoints(trainer)
+        self._signals.trainer = trainer
+        if (limit := self.config_init[self.subcommand].process_timeout) is not None:
+            set_timeout(trainer, limit)
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, FigureCallback):
                 callback.folder = callback.folder or folder
@@ -209,6 +214,7 @@ class LAAFCommandLine(LightningCLI):
 
     def after_fit(self) -> None:
         """Say in words what came out and where it is, after a validation if the last steps have had none."""
+        from laaf_lightning.cli.ends.in_words import out_of_time, tell, what_is_left  # noqa: PLC0415  # as above
         from laaf_lightning.cli.run.end_of_fit import (  # noqa: PLC0415  # as above
             validate_last_steps,
             when_in_words,
@@ -220,6 +226,9 @@ class LAAFCommandLine(LightningCLI):
         if config.test_after_fit:
             self.trainer.test(self.model, self.datamodule, verbose=False)
         self._say_outcome(when_in_words(config, steps, seconds, any_taken=self._steps.taken), seconds)
+        if self._steps.taken and out_of_time(self.trainer):
+            left = what_is_left(self.trainer, self.run_folder.path, CONFIG, " --trainer.max_time null")
+            tell(f"stopped by max_time={config.trainer.max_time}{left}")
 
     def after_validate(self) -> None:
         """Say in words what came out."""
@@ -239,6 +248,18 @@ class LAAFCommandLine(LightningCLI):
         written = "logs and figures" if self.trainer.loggers else "checkpoints"
         where = f"; {written} in {folder}" if folder else ""
         say(f"{outcome.in_words(self.outcome)}{when}{engine}{where}{outcome.best_in_words(self.outcome)}")
+
+    def _ended(self, error: BaseException) -> BaseException:
+        """Tidy up after what has ended a run, say what is left of it, and return what to raise."""
+        from laaf_lightning.cli.ends.in_words import tell_of  # noqa: PLC0415  # as above
+
+        error = self._signals.ended_by(error)
+        if not self._steps.begun:
+            self.run_folder.give_back()
+        trains = self._steps.begun and self.subcommand == "fit"
+        tell_of(error, self.trainer if trains else None, self.run_folder.path, CONFIG)
+        request = as_wrong_request(error) if isinstance(error, Exception) else None
+        return error if request is None else request
 
     def _folder(self) -> Path | None:
         """Return the run's folder, on all ranks."""

@@ -49,6 +49,13 @@ def add_options(parser: LightningArgumentParser) -> None:
         help="Folder between a job's name and a run's date: auto for what the run is (layer-n10-warmup100), or any "
         "name; empty for none.",
     )
+    parser.add_argument(
+        "--process_timeout",
+        type=float | None,
+        default=None,
+        help="Seconds that the processes of a run wait for one of them that hangs, before all end; null for the "
+        "strategy's own limit, half an hour.",
+    )
     parser.link_arguments("model.init_args.problem", "data.init_args.problem")
     for fact in _LINKED_FACTS:
         parser.link_arguments(f"data.{fact}", f"model.init_args.{fact}", apply_on="instantiate")

@@ -8,6 +8,8 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 
+from laaf_lightning.cli.ends.last_checkpoint import LastCheckpoint
+from laaf_lightning.cli.ends.stop_signals import StopSignals
 from laaf_lightning.modules import AdaptiveModule
 
 
@@ -54,21 +56,24 @@ class BestCheckpoint(ModelCheckpoint):
         self.best_model_path, self.best_model_score = path, value
 
 
-def checkpoints_for(model: LightningModule, given: list[object], folder: Path | None) -> list[Checkpoint]:
+def checkpoints_for(
+    model: LightningModule, given: list[object], folder: Path | None, signals: StopSignals
+) -> list[Checkpoint]:
     """Choose which checkpoints a run keeps: the last, and the best where the module says what that is.
 
     Args:
         model: the module.
-        given: the callbacks that were asked for; a checkpoint among them is all that is wanted.
+        given: the callbacks that were asked for; with a checkpoint among them, the last is all that is added.
         folder: the folder of the run; None where the logger's serves.
+        signals: that end the run.
 
     Returns:
         Callbacks to add.
     """
-    if any(isinstance(callback, Checkpoint) for callback in given):
-        return []
     where = None if folder is None else folder / "checkpoints"
-    last = ModelCheckpoint(dirpath=where)
+    last = LastCheckpoint(where, signals)
+    if any(isinstance(callback, Checkpoint) for callback in given):
+        return [last]
     if not isinstance(model, AdaptiveModule) or not (monitored := model.monitored):
         return [last]
     return [BestCheckpoint(*monitored, where), last]

@@ -83,6 +83,18 @@ def write_whole(file: str | Path, write: Callable[[BinaryIO], object], what: str
         raise NotWrittenError(_reason(file, what, error, stream.needed(write))) from error
 
 
+def write_whole_text(file: str | Path, text: str, what: str = "", *, replace: bool = True) -> None:
+    """Write text in UTF-8 as `write_whole` writes bytes.
+
+    Args:
+        file: where it shall be.
+        text: what it shall hold.
+        what: what it is, for the error.
+        replace: whether a file of that name may be replaced.
+    """
+    write_whole(file, lambda stream: stream.write(text.encode()), what, replace=replace)
+
+
 class _Measured(io.RawIOBase):
     """A stream that goes on counting when the disk is full, so that the error can tell how much is needed."""
 

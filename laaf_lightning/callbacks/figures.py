@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from laaf_lightning.callbacks.picture_loggers import ShowPicture, picture_logger
 from laaf_lightning.callbacks.undisturbed import undisturbed
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable
+from laaf_lightning.whole_files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,9 +124,9 @@ class FigureCallback(Callback):
 
 
 def _save(folder: Path, prefix: str, figures: dict[str, Figure], dpi: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(folder / f"{prefix}_{name}.png".replace("/", "_"), dpi=dpi)
+        file = folder / f"{prefix}_{name}.png".replace("/", "_")
+        write_whole(file, partial(figure.savefig, format="png", dpi=dpi), "figure")
 
 
 def _draws(source: object) -> bool:

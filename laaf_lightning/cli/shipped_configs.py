@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import laaf_lightning
 from laaf_lightning.errors import ConfigurationError, nearest
+from laaf_lightning.whole_files import write_whole_text
 
 _OPTIONS = ("--config", "-c")
 
@@ -120,8 +120,7 @@ def list_or_copy(args: Sequence[str]) -> None:
         raise ConfigurationError(_unknown(asked.copy))
     target = Path(asked.to) / shipped.name if Path(asked.to).is_dir() else Path(asked.to)
     try:
-        with target.open("xb") as file, shipped.open("rb") as source:
-            shutil.copyfileobj(source, file)
+        write_whole_text(target, shipped.read_text(encoding="utf-8"), "configuration", replace=False)
     except FileExistsError as error:
         raise ConfigurationError(f"{target} is there already: choose another name with --to PATH") from error
     sys.stdout.write(f"wrote {target}\n")

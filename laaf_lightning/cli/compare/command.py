@@ -6,10 +6,12 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from laaf_lightning.cli.compare.comparison import Comparison, compare_runs
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.whole_files import write_whole, write_whole_text
 
 _DPI = 150
 
@@ -58,11 +60,11 @@ def write(comparison: Comparison, folder: Path) -> list[str]:
     """
     figures = comparison.figures()
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=_DPI)
-    (folder / "comparison.csv").write_text(comparison.csv(), encoding="utf-8")
+        write_whole(folder / f"{name}.png", partial(figure.savefig, format="png", dpi=_DPI), "figure")
+    write_whole_text(folder / "comparison.csv", comparison.csv())
     pictures = "".join(f"\n![{name}]({name}.png)\n" for name in figures)
     text = f"{comparison.markdown()}\n{_legend(comparison)}\n{pictures}"
-    (folder / "comparison.md").write_text(text, encoding="utf-8")
+    write_whole_text(folder / "comparison.md", text)
     return ["comparison.md", "comparison.csv", *(f"{name}.png" for name in figures)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,9 @@ def _outcome_of(folder: Path) -> Mapping[str, Any]:
             raise TypeError("metrics is no table")
     except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(folder, OUTCOME, error) from error
+    outcome["metrics"] = {name: math.nan if value is None else value for name, value in outcome["metrics"].items()}
+    if isinstance(best := outcome.get("best"), dict) and best.get("value") is None:
+        best["value"] = math.nan
     return outcome  # type: ignore[no-any-return]
 
 

@@ -13,7 +13,6 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_warn
 
 from laaf_lightning.cli.ends.stop_signals import StopSignals
-from laaf_lightning.whole_files import NotWrittenError
 
 _OFTEN, _SELDOM = 5.0, 60.0  # seconds between two checkpoints: at least, at most
 _COSTS = 100  # times that a checkpoint may take to write until the next
@@ -48,7 +47,7 @@ class LastCheckpoint(ModelCheckpoint):
         self._started_at = self._saved_at = 0.0
         self._took = 0.0
         self._has_stepped = self._is_stepping = False
-        self._has_warned = False
+        self._has_warned = self._is_refused = False
         self._step_before = 0
         self._steps = self._next_look = 0
 
@@ -116,7 +115,7 @@ class LastCheckpoint(ModelCheckpoint):
         """Save what the last whole step has left, if that is what the weights are."""
         is_whole = not self._is_stepping or trainer.global_step > self._step_before
         is_saved = not self._has_stepped or self.saved_step == trainer.global_step
-        if is_saved or not is_whole or isinstance(exception, NotWrittenError) or trainer.state.fn != "fit":
+        if is_saved or not is_whole or self._is_refused or trainer.state.fn != "fit":
             return
         try:
             self._save(trainer, pl_module, alone=True)
@@ -158,13 +157,15 @@ class LastCheckpoint(ModelCheckpoint):
             self._saved_at = begun
             return
         path = self.format_checkpoint_name({})
+        self._is_refused = True
         with self.signals.writing():
             if alone and trainer.world_size > 1:
                 _save_without_others(trainer, path)
             else:
-                trainer.save_checkpoint(path)
+                trainer.save_checkpoint(path, weights_only=False)
         self.best_model_path = self.last_model_path = path
         self.saved_step = trainer.global_step
+        self._is_refused = False
         self._saved_at = time.monotonic()
         self._took = self._saved_at - begun
         if trainer.is_global_zero:

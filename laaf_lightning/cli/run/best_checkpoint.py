@@ -50,7 +50,7 @@ class BestCheckpoint(ModelCheckpoint):
         if best is not None and not (value < best if self.mode == "min" else value > best):
             return
         path = str(Path(self.dirpath) / f"best-step={trainer.global_step}.ckpt")
-        trainer.save_checkpoint(path)
+        trainer.save_checkpoint(path, weights_only=False)
         if self.best_model_path and self.best_model_path != path:
             trainer.strategy.remove_checkpoint(self.best_model_path)
         self.best_model_path, self.best_model_score = path, value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from laaf_lightning._version import __version__ as own_version
 from laaf_lightning.cli.run.best_checkpoint import BestCheckpoint
 from laaf_lightning.cli.run.label import describe_weight
+from laaf_lightning.whole_files import write_whole_text
 
 FILE = "outcome.json"
 _KNOWN_METRICS = {
@@ -138,13 +140,13 @@ def keep(outcome: Mapping[str, Any], trainer: Trainer, folder: Path | None) -> N
     Args:
         outcome: of `outcome_of`.
         trainer: whose loggers get it.
-        folder: the run's; None writes no file.
+        folder: the run's; None writes no file. A number that is not finite is null there, as JSON has no other.
     """
     if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
         return
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE).write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(_finite(outcome), indent=1, allow_nan=False)
+        write_whole_text(folder / FILE, text + "\n", "outcome")
     measured = {
         f"final/{name}": value for name, value in outcome["metrics"].items() if name.startswith(("val/", "test/"))
     }
@@ -159,6 +161,13 @@ def keep(outcome: Mapping[str, Any], trainer: Trainer, folder: Path | None) -> N
         else:
             logger.log_metrics(measured, step=outcome["steps"])
         logger.save()
+
+
+def _finite(value: Any) -> Any:
+    """Put None in the place of numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _from_here(path: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import SaveConfigCallback
 
+from laaf_lightning.whole_files import write_whole_text
+
 
 class SavedConfig(SaveConfigCallback):
     """Writes ``config.yaml`` into the run's folder, whatever the logger.
@@ -31,5 +33,5 @@ class SavedConfig(SaveConfigCallback):
             stage: not used.
         """
         if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self.parser.save(self.config, self._folder / self.config_filename, skip_unset=False, overwrite=False)
+            text = self.parser.dump(self.config, skip_unset=False)
+            write_whole_text(self._folder / self.config_filename, text, "configuration", replace=False)

@@ -23,6 +23,7 @@ from laaf_lightning.cli.run.predictions.points_file import SETTING, read_points
 from laaf_lightning.cli.run.predictions.positions import TakesTurns, length, positions
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN, FunctionRegressor, ImageClassifier
+from laaf_lightning.whole_files import write_whole
 
 FILE = "predictions"
 
@@ -59,7 +60,6 @@ def predict_and_keep(
     where = folder()
     if where is None or trainer.fast_dev_run or not collected.arrays:  # type: ignore[attr-defined]
         return None
-    where.mkdir(parents=True, exist_ok=True)
     lines = [_written(where, trainer, arrays, number, collected) for number, arrays in enumerate(collected.arrays)]
     outside = _outside(model, given)
     return "; ".join(lines) + outside
@@ -150,9 +150,8 @@ def _written(folder: Path, trainer: Trainer, arrays: dict[str, Tensor], number: 
     several = f"-loader{number}" if len(collected.arrays) > 1 else ""
     rank = f"-rank{trainer.global_rank}" if trainer.world_size > 1 else ""
     file = folder / f"{FILE}{several}{rank}.npz"
-    with file.open("xb") as stream:
-        plain: dict[str, Any] = {name: values.numpy() for name, values in arrays.items()}
-        np.savez(stream, **plain)
+    plain: dict[str, Any] = {name: values.numpy() for name, values in arrays.items()}
+    write_whole(file, lambda stream: np.savez(stream, **plain), "predictions", replace=False)
     others = ", those of the other ranks beside it" if trainer.world_size > 1 else ""
     return f"{_rows(arrays):,} predictions ({', '.join(arrays)}) in {file}{others}"
 

@@ -75,11 +75,9 @@ def write_whole(file: str | Path, write: Callable[[BinaryIO], object], what: str
                 opened.close()
             _give_name(temporary, file, replace=replace)
         _force_folder(file.parent)
-    except FileExistsError as error:
-        if not replace and error.filename == str(file):
-            raise
-        raise NotWrittenError(_reason(file, what, error, stream.needed(write))) from error
     except OSError as error:
+        if not replace and isinstance(error, FileExistsError) and error.filename == str(file):
+            raise FileExistsError(*_is_there(file)) from error
         raise NotWrittenError(_reason(file, what, error, stream.needed(write))) from error
 
 
@@ -124,12 +122,6 @@ class _Measured(io.RawIOBase):
 
     def tell(self) -> int:
         return self._position
-
-    def flush(self) -> None:
-        """Nothing: `force` does it."""
-
-    def writable(self) -> bool:
-        return True
 
     def seekable(self) -> bool:
         return True
@@ -190,11 +182,10 @@ def _locked(opened: BinaryIO, *, wait: bool) -> bool:
 def _remove_left_behind(folder: Path) -> None:
     """Remove what killed programs have left in a folder: files of such a name that nobody holds open."""
     with contextlib.suppress(OSError):
-        names = [entry.name for entry in os.scandir(folder) if _LEFT_BEHIND.fullmatch(entry.name)]
-        for name in names:
-            with contextlib.suppress(OSError), (folder / name).open("rb") as left:
+        for file in [each for each in folder.iterdir() if _LEFT_BEHIND.fullmatch(each.name)]:
+            with contextlib.suppress(OSError), file.open("rb") as left:
                 if _locked(left, wait=False):
-                    (folder / name).unlink(missing_ok=True)
+                    file.unlink(missing_ok=True)
 
 
 def _give_name(temporary: Path, file: Path, *, replace: bool) -> None:
@@ -244,12 +235,10 @@ def _force_folder(folder: Path) -> None:
 
 def _reason(file: Path, what: str, error: OSError, size: int) -> str:
     reason = error.strerror or str(error)
-    needed = f"it needs {size:,} bytes" if size else ""
     free = _free(file.parent)
-    room = "" if free is None else f"{free:,} bytes are free there"
-    amount = ", and ".join(part for part in (needed, room) if part)
+    room = [f"it needs {size:,} bytes"] * bool(size) + ([] if free is None else [f"{free:,} bytes are free there"])
+    amount = f" ({', and '.join(room)})" if room else ""
     kept = "; what stood under this name before is kept" if os.path.isfile(file) else ""  # noqa: PTH113  # no errors
-    amount = f" ({amount})" if amount else ""
     name = f"the {what} {str(file)!r}" if what else repr(str(file))
     return f"cannot write {name}: {reason}{amount}{kept}; make room or give permission there, or choose another folder"
 

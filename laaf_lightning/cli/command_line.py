@@ -50,10 +50,9 @@ class LAAFCommandLine(LightningCLI):
             with self._signals.taken():
                 super().__init__(*args, **kwargs)
         except BaseException as error:
-            ended = self._ended(error)
-            if ended is error:
-                raise
-            raise ended from error
+            if (ended := self._ended(error)) is not error:
+                raise ended from error
+            raise
 
     @classmethod
     def run(cls, args: Sequence[str] | None) -> LAAFCommandLine:
@@ -254,9 +253,9 @@ class LAAFCommandLine(LightningCLI):
         from laaf_lightning.cli.ends.in_words import tell_of  # noqa: PLC0415  # as above
 
         error = self._signals.ended_by(error)
-        if not self._steps.begun:
+        trains = self._steps.taken or self._signals.others_train
+        if not self._steps.begun and not trains:
             self.run_folder.give_back()
-        trains = self._steps.begun and self.subcommand == "fit"
         tell_of(error, self.trainer if trains else None, self.run_folder.path, CONFIG)
         request = as_wrong_request(error) if isinstance(error, Exception) else None
         return error if request is None else request

@@ -69,17 +69,25 @@ def what_is_left(trainer: Trainer, folder: Path | None, config: str, change: str
     """
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     last = next((callback for callback in callbacks if isinstance(callback, LastCheckpoint)), None)
-    steps = f" after {trainer.global_step} optimiser steps"
+    steps = f" after {trainer.global_step} optimiser steps" if trainer.global_step else ""
     lies = f": the run lies in {_from_here(folder)}" if folder is not None else ""
-    if last is None or last.saved_step is None:
+    path = "" if last is None else last.best_model_path or _in_other_processes(folder)
+    if last is None or not path:
         return f"{steps}{lies}; no checkpoint was written of it"
-    file = _from_here(Path(last.best_model_path)) if "://" not in last.best_model_path else last.best_model_path
+    file = path if "://" in path else _from_here(Path(path))
     failure = "" if last.failure is None else f"; a newer one failed ({' '.join(str(last.failure).split())})"
-    kept = f"its last whole checkpoint, of step {last.saved_step}, is {file}{failure}"
+    of_step = "" if last.saved_step is None else f", of step {last.saved_step},"
+    kept = f"its last whole checkpoint{of_step} is {file}{failure}"
     if folder is None:
         return f"{steps}; {kept}"
     words = ["laaf", "fit", "--config", _from_here(folder / config), "--ckpt_path", file]
     return f"{steps}{lies}, {kept}, and this goes on from there: {shlex.join(words)}{change}"
+
+
+def _in_other_processes(folder: Path | None) -> str:
+    """Find the checkpoint of a run whose processes have trained, and this one has not."""
+    file = None if folder is None else folder / "checkpoints" / "last.ckpt"
+    return "" if file is None or not file.is_file() else str(file)
 
 
 def _from_here(path: Path) -> str:

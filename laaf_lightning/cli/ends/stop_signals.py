@@ -47,6 +47,7 @@ class StopSignals(Callback):
         asked_at: when, by `time.monotonic`.
         heeded: whether somebody looks at `asked` and ends the run.
         trainer: whose processes hear of it too.
+        others_train: whether they have heard of it, and train instead of this one.
         processes: of other ranks, which Lightning has started, and which this run has to end.
     """
 
@@ -55,6 +56,7 @@ class StopSignals(Callback):
         self.asked_at = 0.0
         self.heeded = False
         self.trainer: Trainer | None = None
+        self.others_train = False
         self.processes: list[Popen[bytes]] = []
         self._is_writing = False
         self._before: dict[int, Any] = {}
@@ -134,8 +136,10 @@ class StopSignals(Callback):
         foreign = self._before.get(number)
         if number == signal.SIGTERM and callable(foreign) and foreign is not self:
             foreign(number, frame)
-        is_forwarded = first and self.trainer is not None and forward(self.trainer)
-        if self._is_writing or is_forwarded:
+        if first and self.trainer is not None and forward(self.trainer):
+            self.others_train = True
+            return
+        if self._is_writing:
             return
         if (first and not self.heeded) or (again and self.heeded):
             raise Stopped(number)

@@ -7,6 +7,8 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from laaf_lightning import PINN, Burgers, FunctionRegressor, ImageClassifier
+from laaf_lightning.cli.ends.last_checkpoint import LastCheckpoint
+from laaf_lightning.cli.ends.stop_signals import StopSignals
 from laaf_lightning.cli.run.best_checkpoint import BestCheckpoint, checkpoints_for
 from tests.cli.command import TINY, checkpoints_of, folder_of, laaf, scalars
 
@@ -16,15 +18,16 @@ def test_the_error_is_the_less_the_better_and_accuracy_the_more() -> None:
     assert PINN(Burgers(), width=2, depth=1).monitored == ("val/relative_l2", "min")
     classifier = ImageClassifier("lenet", num_classes=10, in_channels=1, image_size=16)
     assert classifier.monitored == ("val/accuracy", "max")
-    best, last = checkpoints_for(classifier, [], Path("run"))
+    best, last = checkpoints_for(classifier, [], Path("run"), StopSignals())
     assert isinstance(best, BestCheckpoint)
     assert (best.monitor, best.mode) == ("val/accuracy", "max")
-    assert type(last) is ModelCheckpoint
+    assert isinstance(last, LastCheckpoint)
     assert {Path(str(each.dirpath)).parts[-2:] for each in (best, last)} == {("run", "checkpoints")}
 
 
-def test_a_checkpoint_that_was_asked_for_is_all_there_is() -> None:
-    assert checkpoints_for(FunctionRegressor(1, 1), [ModelCheckpoint()], None) == []
+def test_beside_a_checkpoint_that_was_asked_for_there_is_the_last_alone() -> None:
+    (last,) = checkpoints_for(FunctionRegressor(1, 1), [ModelCheckpoint()], None, StopSignals())
+    assert isinstance(last, LastCheckpoint)
 
 
 @pytest.mark.slow

@@ -67,7 +67,8 @@ def test_an_error_at_any_step_leaves_the_old_file_and_nothing_else(
 ) -> None:
     file = tmp_path / "a.ckpt"
     file.write_text("old")
-    monkeypatch.setattr(*((Path, step) if step == "open" else (os, step)), refuse(code))
+    where: Any = Path if step == "open" else os
+    monkeypatch.setattr(where, step, refuse(code))
     with pytest.raises(NotWrittenError) as caught:
         write_whole(file, lambda stream: [stream.write(b"x" * 1000) for _ in range(1234)], "checkpoint")
     monkeypatch.undo()
@@ -97,9 +98,14 @@ def test_a_file_for_which_there_is_no_room_tells_how_much_it_needs(tmp_path: Pat
 
 
 def test_what_the_writer_raises_passes_and_leaves_nothing(tmp_path: Path) -> None:
-    for error in (ValueError("no"), KeyboardInterrupt()):
-        with pytest.raises(type(error)):
-            write_whole(tmp_path / "a", lambda _, error=error: (_ for _ in ()).throw(error))
+    for error in (ValueError, KeyboardInterrupt):
+
+        def failing(stream: Any, error: type[BaseException] = error) -> None:
+            stream.write(b"1")
+            raise error
+
+        with pytest.raises(error):
+            write_whole(tmp_path / "a", failing)
     assert names(tmp_path) == []
 
 

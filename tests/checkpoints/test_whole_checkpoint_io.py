@@ -46,6 +46,7 @@ def refuse_renaming_from(number: int, monkeypatch: pytest.MonkeyPatch, code: int
 
 @pytest.mark.filterwarnings("ignore:You have overridden `on_after_batch_transfer`:UserWarning")  # meant there
 @pytest.mark.parametrize("namespace", NAMESPACES, ids=lambda namespace: namespace.__name__)
+@pytest.mark.filterwarnings("ignore:Checkpoint directory:UserWarning")  # where the second goes on
 def test_both_trainers_write_and_read_with_it(tmp_path: Path, namespace: Any) -> None:
     trainer, keeps = fitted(tmp_path, namespace, save_top_k=1, save_last="link")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["last.ckpt", "step=3.ckpt"]
@@ -153,7 +154,7 @@ def test_a_plug_in_that_was_asked_for_stays() -> None:
 
 
 def test_a_trainer_of_the_other_package_gets_it_too() -> None:
-    trainer = lightning.pytorch.Trainer(accelerator="cpu", logger=False)
+    trainer: Any = lightning.pytorch.Trainer(accelerator="cpu", logger=False)
     write_whole_checkpoints(trainer)
     assert isinstance(trainer.strategy.checkpoint_io, WholeCheckpointIO)
 

@@ -13,9 +13,9 @@ from laaf_lightning.cli import main
 from laaf_lightning.cli.ends import last_checkpoint
 from laaf_lightning.cli.ends.last_checkpoint import LastCheckpoint
 from laaf_lightning.cli.ends.stop_signals import StopSignals
+from tests.callbacks.plain_training import Batches, PlainModule, regression_batches
 from tests.cli.command import QUIET, TINY, checkpoints_of, laaf, refusal
 from tests.cli.ends.test_stop_signals import LONG, at, the_run
-from tests.test_lightning_packages import Batches
 from tests.trainers import quiet_trainer
 
 
@@ -32,8 +32,6 @@ class Clock:
 
 def saved_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, tick: float, steps: int, **settings: Any) -> Any:
     """Train with a clock of our own; return the steps at which the file was written."""
-    from tests.callbacks.plain_training import PlainModule, regression_batches
-
     monkeypatch.setattr(last_checkpoint, "time", Clock(tick))
     callback = LastCheckpoint(tmp_path / "kept", StopSignals())
     written: list[int] = []

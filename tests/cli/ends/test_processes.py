@@ -48,9 +48,8 @@ def training(started: list[subprocess.Popen[str]], *args: str) -> subprocess.Pop
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
-    )
+    command = ["ps", "-o", "pid=", "--ppid", str(process.pid)]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
     return [int(line) for line in listed.stdout.split()]
 
 

@@ -226,8 +226,8 @@ class LAAFCommandLine(LightningCLI):
             self.trainer.test(self.model, self.datamodule, verbose=False)
         self._say_outcome(when_in_words(config, steps, seconds, any_taken=self._steps.taken), seconds)
         if self._steps.taken and out_of_time(self.trainer):
-            left = what_is_left(self.trainer, self.run_folder.path, CONFIG, " --trainer.max_time null")
-            tell(f"stopped by max_time={config.trainer.max_time}{left}")
+            limit, change = f"stopped by max_time={config.trainer.max_time}", " --trainer.max_time null"
+            tell(limit + what_is_left(self.trainer, self.run_folder.path, CONFIG, change))
 
     def after_validate(self) -> None:
         """Say in words what came out."""
@@ -253,8 +253,7 @@ class LAAFCommandLine(LightningCLI):
         from laaf_lightning.cli.ends.in_words import tell_of  # noqa: PLC0415  # as above
 
         error = self._signals.ended_by(error)
-        trains = self._steps.taken or self._signals.others_train
-        if not self._steps.begun and not trains:
+        if not (trains := self._steps.taken or self._signals.others_train) and not self._steps.begun:
             self.run_folder.give_back()
         tell_of(error, self.trainer if trains else None, self.run_folder.path, CONFIG)
         request = as_wrong_request(error) if isinstance(error, Exception) else None

@@ -104,7 +104,7 @@ def test_a_stream_goes_on_between_epochs_only(tmp_path: Path) -> None:
     resumed, _ = run(Net, data, checkpoint=next(tmp_path.glob("*-on_train_epoch_end.ckpt")))
     assert not [*differences(whole.values, resumed.values)]
     with pytest.raises(
-        ConfigurationError, match=r"Stream is a stream, .* after batch 2 .* --exact_resume.enabled false"
+        ConfigurationError, match=r"Stream is a stream, .* after batch 2 .*--exact_resume.enabled false"
     ):
         run(Net, data, checkpoint=sorted(tmp_path.glob("*-on_train_batch_end.ckpt"))[1])
 

@@ -17,7 +17,9 @@ from laaf_lightning.callbacks.exact_resume.journal import Entry, Journal, read_j
 from tests.callbacks.exact_resume.runs import QUIET, Net, loader
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:The 'train_dataloader' does not:UserWarning", "ignore:You defined a `validation_step`:UserWarning"
+    "ignore:The 'train_dataloader' does not:UserWarning",
+    "ignore:You defined a `validation_step`:UserWarning",
+    "ignore:The dirpath",
 )
 X = torch.linspace(-1, 1, 12)[:, None]
 

@@ -12,6 +12,7 @@ from laaf_lightning.callbacks import CosineDecay as CosineDecay
 from laaf_lightning.callbacks import EpochTrainLoss as EpochTrainLoss
 from laaf_lightning.callbacks import ExactResume as ExactResume
 from laaf_lightning.callbacks import FigureCallback as FigureCallback
+from laaf_lightning.callbacks import FiniteGuard as FiniteGuard
 from laaf_lightning.callbacks import FreezeSlopes as FreezeSlopes
 from laaf_lightning.callbacks import LinearDecay as LinearDecay
 from laaf_lightning.callbacks import OffAfter as OffAfter
@@ -39,6 +40,7 @@ from laaf_lightning.derivatives import Differentiable as Differentiable
 from laaf_lightning.derivatives import Field as Field
 from laaf_lightning.derivatives import FusedField as FusedField
 from laaf_lightning.errors import ConfigurationError as ConfigurationError
+from laaf_lightning.errors import NonFiniteError as NonFiniteError
 from laaf_lightning.metrics import RelativeL2Error as RelativeL2Error
 from laaf_lightning.models import MLP as MLP
 from laaf_lightning.models import LeNet as LeNet

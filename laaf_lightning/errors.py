@@ -16,6 +16,21 @@ class ConfigurationError(ValueError):
     """
 
 
+class NonFiniteError(ConfigurationError, FloatingPointError):
+    """Training that has come to NaN or infinity.
+
+    Attributes:
+        step: the optimiser step, counted from 0, at which that began; None where it is not known.
+        first: what went first: ``"data"``, ``"loss"``, ``"gradient"``, ``"slope"``, ``"weight"``, ``"optimizer"`` or
+            ``"buffer"``; None where it is not known.
+        name: of the field of the batch, the layer or the parameter; None for a loss.
+    """
+
+    step: int | None = None
+    first: str | None = None
+    name: str | None = None
+
+
 def unknown_choice(kind: str, value: object, allowed: Iterable[str]) -> str:
     """Write the error text for a value outside a list of choices.
 

@@ -3,6 +3,7 @@
 from laaf_lightning.callbacks.epoch_train_loss import EpochTrainLoss as EpochTrainLoss
 from laaf_lightning.callbacks.exact_resume.callback import ExactResume as ExactResume
 from laaf_lightning.callbacks.figures import FigureCallback as FigureCallback
+from laaf_lightning.callbacks.finite_guard import FiniteGuard as FiniteGuard
 from laaf_lightning.callbacks.freeze_slopes import FreezeSlopes as FreezeSlopes
 from laaf_lightning.callbacks.loss_weights.adaptive import AdaptiveLossWeights as AdaptiveLossWeights
 from laaf_lightning.callbacks.resampling.resample_collocation import ResampleCollocation as ResampleCollocation

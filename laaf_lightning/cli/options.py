@@ -19,6 +19,7 @@ def add_options(parser: LightningArgumentParser) -> None:
         AdaptiveLossWeights,
         EpochTrainLoss,
         FigureCallback,
+        FiniteGuard,
         FreezeSlopes,
         ResampleCollocation,
         SlopeRecovery,
@@ -27,6 +28,7 @@ def add_options(parser: LightningArgumentParser) -> None:
     parser.add_lightning_class_args(SlopeRecovery, "slope_recovery")
     parser.add_lightning_class_args(FigureCallback, "figures")
     parser.add_lightning_class_args(FreezeSlopes, "freeze_slopes")
+    parser.add_lightning_class_args(FiniteGuard, "finite_guard")
     switched_on = {
         "epoch_train_loss": EpochTrainLoss,
         "resample_collocation": ResampleCollocation,

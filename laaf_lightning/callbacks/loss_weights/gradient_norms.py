@@ -50,7 +50,7 @@ def norms_over_ranks(gradients: Mapping[str, Tensor], strategy: Strategy) -> dic
     if bad:
         raise ConfigurationError(
             f"the gradient of the loss term {bad[0]!r} is not finite, so that AdaptiveLossWeights cannot balance it: "
-            "training has diverged; take a smaller learning rate"
+            "look for NaN in its data, or take a smaller learning rate if training has diverged"
         )
     return norms
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from laaf_lightning.activations import Operator, Reduction, adaptive_sites, check_reduction, resolve_operator
 from laaf_lightning.callbacks.checkpoint_state import StateInCheckpoint
+from laaf_lightning.callbacks.finite_guard import check_finite
 from laaf_lightning.callbacks.slope_recovery.assumption import TheoremAssumption, measure_assumption
 from laaf_lightning.callbacks.slope_recovery.refusals import (
     refuse_company,
@@ -173,7 +174,7 @@ class SlopeRecovery(StateInCheckpoint):
             objective, self._recovery.kept_objective = self._recovery.kept_objective, None
             self._check_assumption(trainer, pl_module, batch, objective, self._recovery)
         if self._slope_log.is_due(trainer):
-            self._slope_log.write(trainer, self._recovery.checked_value(), outputs)
+            self._slope_log.write(trainer, self._checked_value(trainer, self._recovery), outputs)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the wrapper off; say what the theorem says of this run."""
@@ -222,6 +223,15 @@ class SlopeRecovery(StateInCheckpoint):
         if state is not None and "assumption" in state:
             self.assumption = TheoremAssumption(**state["assumption"])
         self._earlier_record = None if state is None else state.get("record")
+
+    @staticmethod
+    def _checked_value(trainer: Trainer, recovery: WeightedRecovery) -> float:
+        """Compute S(a); where it is of no use, a guard may know better what went first, or have gone back."""
+        try:
+            return recovery.checked_value()
+        except ConfigurationError:
+            check_finite(trainer)
+        return recovery.checked_value()
 
     def _check_assumption(
         self, trainer: Trainer, module: LightningModule, batch: Any, objective: Tensor, recovery: WeightedRecovery

@@ -13,6 +13,7 @@ from torch import nn
 from laaf_lightning.activations import AdaptiveActivation, Operator, resolve_operator
 from laaf_lightning.errors import ConfigurationError
 
+_GUARD = "add the callback FiniteGuard, which says what went first (--finite_guard.enabled true)"
 _ONLY_LOG = "set the weight to 0 to train without it (--slope_recovery.weight 0)"
 
 
@@ -79,6 +80,10 @@ def refuse_unusable(recovery: float, parameters: Mapping[str, nn.Parameter], ope
     """
     if math.isfinite(recovery) and recovery > 0:
         return
+    if math.isnan(recovery):
+        raise ConfigurationError(
+            f"S(a) = nan: slopes are NaN, as all weights are once the data, the loss or a gradient was; {_GUARD}"
+        )
     with torch.no_grad():
         terms = {name: float(resolve_operator(operator)(a.float().mean())) for name, a in parameters.items()}
     name, term = min(terms.items(), key=lambda item: item[1] if math.isfinite(item[1]) else -math.inf)

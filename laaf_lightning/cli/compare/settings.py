@@ -20,7 +20,9 @@ SHORT = {
     "model.optimizer": "optimizer",
     "model.optimizer.lr": "lr",
 }
-_NOT_OF_THE_METHOD = {"seed_everything", "figures", "epoch_train_loss", "test_after_fit", "run_label", "weights_only"}
+_NOT_OF_THE_METHOD = {
+    *("seed_everything", "figures", "epoch_train_loss", "finite_guard", "test_after_fit", "run_label", "weights_only"),
+}
 _OF_THE_TRAINER = (
     *("max_steps", "max_epochs", "max_time", "limit_train_batches", "overfit_batches", "accumulate_grad_batches"),
     *("gradient_clip_val", "gradient_clip_algorithm", "precision", "accelerator", "callbacks"),

@@ -39,3 +39,22 @@ def training_loaders(trainer: Trainer) -> CombinedLoader:
     again = CombinedLoader(training.iterables, training._mode)
     again.limits = training.limits
     return again
+
+
+def saves_weights_now(trainer: Trainer) -> bool:
+    """Tell whether a checkpoint of weights alone may follow the batch that ends, which no callback hears of.
+
+    Args:
+        trainer: a Trainer that fits.
+
+    Returns:
+        True for every batch where a time and not a number of steps says when.
+    """
+    for callback in trainer.checkpoint_callbacks:
+        if getattr(callback, "save_weights_only", False):
+            every: int = getattr(callback, "_every_n_train_steps", 0) or 0
+            if getattr(callback, "_train_time_interval", None) is not None:
+                return True
+            if every and trainer.global_step % every == 0:
+                return True
+    return False

@@ -15,6 +15,7 @@ from laaf_lightning.callbacks.finite_guard.checkpoints import KnownCheckpoints
 from laaf_lightning.callbacks.finite_guard.finding import Finding, first_of_all_ranks
 from laaf_lightning.callbacks.finite_guard.snapshot import Snapshot, groups_of, scale_learning_rates
 from laaf_lightning.callbacks.finite_guard.watch import Watch
+from laaf_lightning.callbacks.lightning_internals import saves_weights_now
 from laaf_lightning.errors import NonFiniteError
 
 _LOSSES_UNDER_A_SCALER = 10
@@ -53,6 +54,9 @@ class GuardedFit:
         self._error: NonFiniteError | None = None
         self._evaluations = 0
         self._first_loss: Tensor | None = None
+        self._batch: Any = None
+        # Fields that are not finite while the loss is, as masked targets, are known from one batch in a while.
+        self._looks_at_data = True
         self._begin()
 
     @torch.no_grad()
@@ -62,7 +66,11 @@ class GuardedFit:
         Args:
             batch: on the device.
         """
-        self._watch.begin(batch)
+        self._watch.begin()
+        if self._looks_at_data or not self._reads_losses:
+            self._watch.look_at_data(batch)
+            self._looks_at_data = False
+        self._batch = batch
         self._steps[self._watch.batch] = self._trainer.global_step
         self._evaluations, self._first_loss = 0, None
 
@@ -74,15 +82,19 @@ class GuardedFit:
             loss: before the backward pass.
         """
         self._evaluations += 1
+        if self._by_hand:
+            self._watch.look_at_loss_by_hand(loss)
         if self._evaluations > 1:
             return
-        self._watch.look_at_weights()
         self._first_loss = loss.detach()
-        if self._reads_losses and loss.numel() == 1:
-            self._watch.loss_value = float(self._first_loss)
-            if not math.isfinite(self._watch.loss_value):
-                self._watch.look_at_loss(self._first_loss)
-                self._end_or_wait()
+        if not self._reads_losses:
+            self._watch.look_at_weights()
+            return
+        self._watch.loss_value = float(self._first_loss)
+        if not math.isfinite(self._watch.loss_value):
+            self._watch.look_at_data(self._batch)
+            self._watch.look_at_loss(self._first_loss)
+            self._end_or_wait()
 
     @torch.no_grad()
     def note_gradients(self) -> None:
@@ -90,7 +102,7 @@ class GuardedFit:
         if self._has_scaler:
             self._watch.stepped = True
         elif self._evaluations <= 1 or self._by_hand:
-            self._watch.look_at_gradients()
+            self._watch.look_at_gradients(reads=self._reads_losses)
             if self._reads_gradients:
                 self._end_or_wait(gradients_alone=True)
 
@@ -106,10 +118,11 @@ class GuardedFit:
             loss = self._first_loss
         if isinstance(loss, Tensor) and loss.numel() and not (self._reads_losses and self._evaluations):
             self._watch.look_at_loss(loss)
-        self._watch.stepped, self._first_loss = True, None
+        self._watch.stepped, self._first_loss, self._batch = True, None, None
         if not self._evaluations:
             self._watch.look_at_weights()
-        if self._is_due or self._trainer.global_step - self._checked_at >= self._settings.check_every_n_steps:
+        steps = self._trainer.global_step - self._checked_at
+        if self._is_due or steps >= self._settings.check_every_n_steps or saves_weights_now(self._trainer):
             self.check(may_return=True)
 
     def check(self, *, may_return: bool = False) -> None:
@@ -152,6 +165,7 @@ class GuardedFit:
         self._steps: dict[int, int] = {}
         self._checked_at = self._trainer.global_step
         self._is_due = False
+        self._looks_at_data = True
 
     def _end_or_wait(self, *, gradients_alone: bool = False) -> None:
         """End within a step, unless the run may go back after it."""
@@ -163,7 +177,7 @@ class GuardedFit:
 
     def _note_finite(self) -> None:
         step, kept = self._trainer.global_step, self._snapshot
-        self._checked_at, self._is_due = step, False
+        self._checked_at, self._is_due, self._looks_at_data = step, False, True
         self._checkpoints.note()
         self._steps = dict([*self._steps.items()][-_LOSSES_UNDER_A_SCALER:])
         due = kept is None or step - kept.step >= (self._settings.snapshot_every_n_steps or 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from laaf_lightning.callbacks.finite_guard.finding import (
     about_weights,
     first_of,
 )
-from laaf_lightning.callbacks.finite_guard.marks import NEVER, Marks
+from laaf_lightning.callbacks.finite_guard.marks import NEVER, Marks, one_number_each
 from laaf_lightning.callbacks.finite_guard.watched_weights import (
     finite_buffers,
     first_not_finite,
@@ -51,17 +52,22 @@ class Watch:
         self._buffers = finite_buffers(module)
         self._fields: dict[tuple[str, ...], Marks] = {}
         self._loss = self._loss_marks(torch.zeros((), device=module.device))
+        self._loss_by_hand: Marks | None = None
         self._parameters: list[int] = []
+        self._has_marked_gradients = False
         self._take_weights(module)
 
-    def begin(self, batch: Any) -> None:
+    def begin(self) -> None:
+        """Begin a batch."""
+        self.batch += 1
+        self.stepped = False
+
+    def look_at_data(self, batch: Any) -> None:
         """Look at a batch.
 
         Args:
             batch: on the device.
         """
-        self.batch += 1
-        self.stepped = False
         fields = batch_fields(batch)
         if not fields:
             return
@@ -75,11 +81,20 @@ class Watch:
         if self._weights:
             self._weight_marks.look(self.batch + self.stepped, [weight.parameter.detach() for weight in self._weights])
 
-    def look_at_gradients(self) -> None:
-        """Look at the gradients that the next step takes."""
+    def look_at_gradients(self, *, reads: bool = False) -> None:
+        """Look at the gradients that the next step takes.
+
+        Args:
+            reads: whether they may be read at once, which leaves marks out while all is finite.
+        """
+        gradients = [weight.parameter.grad for weight in self._weights]
+        if not reads or self._has_marked_gradients or not _are_finite(gradients):
+            if reads:
+                self.look_at_weights()
+            self._has_marked_gradients = True
+            if gradients:
+                self._gradient_marks.look(self.batch, gradients)
         self.stepped = True
-        if self._weights:
-            self._gradient_marks.look(self.batch, [weight.parameter.grad for weight in self._weights])
 
     def look_at_loss(self, loss: Tensor) -> None:
         """Look at the batch's loss.
@@ -90,6 +105,16 @@ class Watch:
         if loss.device != self._device:
             self._loss = self._loss_marks(loss)
         self._loss.look(self.batch, [loss.detach()])
+
+    def look_at_loss_by_hand(self, loss: Tensor) -> None:
+        """Look at a loss that may be one of several, or of a line search: it explains gradients, and is no finding.
+
+        Args:
+            loss: before its backward pass.
+        """
+        if self._loss_by_hand is None:
+            self._loss_by_hand = Marks([loss.detach()])
+        self._loss_by_hand.look(self.batch, [loss.detach()])
 
     def first_finding(
         self, module: LightningModule, optimizers: Sequence[Optimizer], *, gradients_alone: bool = False
@@ -132,6 +157,9 @@ class Watch:
         since = self._loss.read()[0]
         if since == NEVER or self.batch - since + 1 < min(self._losses_in_a_row, max(self.batch, 1)):
             return None
+        return self._loss_or_data(since)
+
+    def _loss_or_data(self, since: int) -> Finding:
         # What had been there before the loss went has done no harm, as targets that are masked.
         for names, marks in self._fields.items():
             bad = [name for name, first in zip(names, marks.read(), strict=True) if first == since]
@@ -143,6 +171,8 @@ class Watch:
         """Say what has made weights go: the gradients of the step before, the optimiser, or nothing else."""
         batch = min(bad_since.values())
         names = self._bad_gradients(batch - 1)
+        if names and self._loss_by_hand is not None and self._loss_by_hand.read()[0] <= batch - 1:
+            return self._loss_or_data(batch - 1)
         if names:
             return about_gradients(batch - 1, names)
         if rest is not None and rest.first == "optimizer" and batch == self.batch + self.stepped:
@@ -170,3 +200,9 @@ class Watch:
     def _loss_marks(self, loss: Tensor) -> Marks:
         self._device = loss.device
         return Marks([loss.detach()], forgives=self._losses_in_a_row > 1)
+
+
+def _are_finite(gradients: Sequence[Tensor | None]) -> bool:
+    """Add all gradients up; the sum may overflow for finite ones."""
+    dense = [gradient for gradient in gradients if gradient is not None and gradient.layout is torch.strided]
+    return not dense or math.isfinite(abs(sum(one_number_each(dense).tolist())))

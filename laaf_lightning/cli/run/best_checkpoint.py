@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
+from pytorch_lightning.utilities import rank_zero_info
 
 from laaf_lightning.cli.ends.last_checkpoint import LastCheckpoint
 from laaf_lightning.cli.ends.stop_signals import StopSignals
@@ -14,13 +15,15 @@ from laaf_lightning.modules import AdaptiveModule
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """A `ModelCheckpoint` that waits for its metric: where nothing is validated, nothing is kept.
+    """A `ModelCheckpoint` that waits for its metric: where nothing is validated, or NaN comes out, nothing is kept.
 
     Args:
         monitor: the metric.
         mode: ``"min"`` or ``"max"``.
         dirpath: where; None for the logger's folder.
     """
+
+    _has_said = False
 
     def __init__(self, monitor: str, mode: str, dirpath: Path | None = None) -> None:
         super().__init__(
@@ -29,12 +32,12 @@ class BestCheckpoint(ModelCheckpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save if the metric is there and the best so far."""
-        if self.monitor in trainer.callback_metrics:
+        if self._has_number(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save if the metric is there and the best so far."""
-        if self.monitor in trainer.callback_metrics:
+        if self._has_number(trainer):
             super().on_validation_end(trainer, pl_module)
 
     def consider(self, trainer: Trainer) -> None:
@@ -54,6 +57,20 @@ class BestCheckpoint(ModelCheckpoint):
         if self.best_model_path and self.best_model_path != path:
             trainer.strategy.remove_checkpoint(self.best_model_path)
         self.best_model_path, self.best_model_score = path, value
+
+    def _has_number(self, trainer: Trainer) -> bool:
+        """Tell whether the metric is there and finite; say once if it is not."""
+        assert self.monitor is not None
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is None or bool(torch.isfinite(value)):
+            return value is not None
+        if not self._has_said:
+            self._has_said = True
+            rank_zero_info(
+                f"{self.monitor} is {float(value):g} after {trainer.global_step} optimiser steps: the best network is "
+                "sought among those where it is a number."
+            )
+        return False
 
 
 def checkpoints_for(

@@ -60,6 +60,15 @@ class OptimizedModule(PytorchLightningModule):
         )
         return configured
 
+    def learning_rates_scaled(self, factor: float) -> None:
+        """Take note that a callback has multiplied all learning rates, those that the scheduler starts from too.
+
+        Args:
+            factor: by which.
+        """
+        if self._schedule is not None:
+            self._schedule.note_scaled(factor)
+
     def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
         """Let the scheduler step, with the slopes' learning rate in its ratio to the weights'.
 

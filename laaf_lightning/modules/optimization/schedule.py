@@ -67,6 +67,17 @@ class Schedule:
         finally:
             self._scale()
 
+    def note_scaled(self, factor: float) -> None:
+        """Count learning rates as told that somebody has multiplied, so that they stay.
+
+        Args:
+            factor: by which.
+        """
+        for told in self._told.values():
+            for name in ("base_lrs", "max_lrs"):
+                if name in told:
+                    told[name] = [rate * factor for rate in told[name]]
+
     @property
     def _groups(self) -> list[dict[str, Any]]:
         return self._optimizer.param_groups

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.errors import ConfigurationError, NonFiniteError
 from laaf_lightning.optimizers.closure_checks import GradientWatch, loss_in
 from laaf_lightning.optimizers.flat_parameters import FlatParameters
 from laaf_lightning.optimizers.strong_wolfe import Trial
@@ -45,14 +45,14 @@ class Objective:
             The trial, of length 0.
 
         Raises:
-            FloatingPointError: if the loss or its gradient is not finite.
+            NonFiniteError: if the loss or its gradient is not finite.
         """
         with GradientWatch(self._flat.parameters) as watch:
             trial = self._evaluate(0.0)
         watch.refuse_none("SelfScaledBroyden")
         if not (math.isfinite(trial.value) and bool(trial.gradient.isfinite().all())):
             what = f"the loss {trial.value}" if not math.isfinite(trial.value) else "the loss's gradient"
-            raise FloatingPointError(
+            raise NonFiniteError(
                 f"{what} is not finite where SelfScaledBroyden's step begins, and the parameters are as they were: "
                 "check the data, or the optimiser that came before"
             )

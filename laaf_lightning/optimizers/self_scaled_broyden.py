@@ -138,8 +138,8 @@ class SelfScaledBroyden(Optimizer):
 
         Raises:
             TypeError: without a closure.
-            FloatingPointError: if the loss or its gradient at the start is not finite; parameters and state are as
-                they were.
+            NonFiniteError: a FloatingPointError, if the loss or its gradient at the start is not finite; parameters and
+                state are as they were.
             ConfigurationError: if two calls at the same point differ, or the closure computes no gradient or returns no
                 loss.
         """

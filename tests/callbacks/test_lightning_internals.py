@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
 
-from laaf_lightning.callbacks.lightning_internals import prepared_batch, training_loaders
+from laaf_lightning.callbacks.lightning_internals import prepared_batch, saves_weights_now, training_loaders
 from tests.modules.small import small_regressor
 from tests.trainers import quiet_trainer
 
@@ -26,3 +30,27 @@ def test_lightning_has_what_is_asked_of_it_without_a_public_name() -> None:
     trainer.fit(small_regressor(), loader, loader)
     assert [len(batch[0]) for batch in asks.batches] == [4, 2]
     assert asks.batches[0][0].dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"save_weights_only": True, "every_n_train_steps": 2}, [False, True, False]),
+        ({"save_weights_only": True, "train_time_interval": timedelta(hours=1)}, [True, True, True]),
+        ({"save_weights_only": True}, [False, False, False]),
+        ({"every_n_train_steps": 2}, [False, False, False]),
+    ],
+)
+def test_weights_that_are_saved_alone_are_announced(settings: Any, expected: list[bool], tmp_path: Path) -> None:
+    told: list[bool] = []
+
+    class Notes(Callback):
+        def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+            told.append(saves_weights_now(trainer))
+
+    points = torch.rand(6, 1)
+    saves = ModelCheckpoint(tmp_path, **settings)
+    trainer = quiet_trainer(Notes(), saves, max_epochs=1, limit_val_batches=0, enable_checkpointing=True)
+    loader = DataLoader(TensorDataset(points, points), batch_size=2)
+    trainer.fit(small_regressor(), loader, loader)
+    assert told == expected

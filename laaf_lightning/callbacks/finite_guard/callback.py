@@ -132,7 +132,7 @@ class FiniteGuard(StateInCheckpoint):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Read the marks for the last time, without a way back."""
         if self._fit is not None:
-            self._fit.check()
+            self._fit.end()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop watching."""

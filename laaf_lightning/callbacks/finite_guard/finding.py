@@ -112,9 +112,8 @@ def about_gradients(batch: int, names: Sequence[str]) -> Finding:
     """
     also = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     text = f"a gradient went first: that of {names[-1]}{also} was NaN or infinite, and the loss was finite; "
-    return Finding(
-        batch, "gradient", names[-1], text + "look for a derivative that is infinite, as that of sqrt or norm at 0 is"
-    )
+    text += "look for an infinite derivative, as of sqrt at 0, or take a smaller learning rate"
+    return Finding(batch, "gradient", names[-1], text)
 
 
 def about_weights(batch: int, bad: Sequence[Weight], count: int) -> Finding:
@@ -129,7 +128,7 @@ def about_weights(batch: int, bad: Sequence[Weight], count: int) -> Finding:
         The finding: about a slope if no other weight is among them.
     """
     others = [weight for weight in bad if not weight.is_slope]
-    when = "when the fit began" if batch <= 1 else "where this step begins, and the loss and gradients before were"
+    when = "when the fit began" if batch <= 1 else "where this step begins, after a finite loss and gradients"
     if not others:
         value = bad[0].value.flatten()
         worst = value[~value.isfinite()][:1].tolist()

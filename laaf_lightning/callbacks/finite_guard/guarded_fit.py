@@ -53,8 +53,8 @@ class GuardedFit:
         self._snapshot: Snapshot | None = None
         self._error: NonFiniteError | None = None
         self._evaluations = 0
-        self._first_loss: Tensor | None = None
         self._batch: Any = None
+        self._last_return: tuple[int, Finding, int] | None = None  # when, why, and at which step that was
         # Fields that are not finite while the loss is, as masked targets, are known from one batch in a while.
         self._looks_at_data = True
         self._begin()
@@ -72,7 +72,7 @@ class GuardedFit:
             self._looks_at_data = False
         self._batch = batch
         self._steps[self._watch.batch] = self._trainer.global_step
-        self._evaluations, self._first_loss = 0, None
+        self._evaluations = 0
 
     @torch.no_grad()
     def note_loss(self, loss: Tensor) -> None:
@@ -86,15 +86,16 @@ class GuardedFit:
             self._watch.look_at_loss_by_hand(loss)
         if self._evaluations > 1:
             return
-        self._first_loss = loss.detach()
-        if not self._reads_losses:
-            self._watch.look_at_weights()
+        if self._reads_losses:
+            self._watch.loss_value = float(loss.detach())
+            if not math.isfinite(self._watch.loss_value):
+                self._watch.look_at_data(self._batch)
+                self._watch.look_at_loss(loss)
+                self._end_or_wait()
             return
-        self._watch.loss_value = float(self._first_loss)
-        if not math.isfinite(self._watch.loss_value):
-            self._watch.look_at_data(self._batch)
-            self._watch.look_at_loss(self._first_loss)
-            self._end_or_wait()
+        self._watch.look_at_weights()
+        if not self._has_scaler and not self._by_hand:
+            self._watch.look_at_loss(loss)
 
     @torch.no_grad()
     def note_gradients(self) -> None:
@@ -114,11 +115,10 @@ class GuardedFit:
             outputs: of the batch, as callbacks get them.
         """
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else None
-        if self._evaluations > 1 and not self._by_hand:
-            loss = self._first_loss
-        if isinstance(loss, Tensor) and loss.numel() and not (self._reads_losses and self._evaluations):
+        # What comes before the backward pass is scaled, or one of several.
+        if (self._has_scaler or self._by_hand) and isinstance(loss, Tensor) and loss.numel():
             self._watch.look_at_loss(loss)
-        self._watch.stepped, self._first_loss, self._batch = True, None, None
+        self._watch.stepped, self._batch = True, None
         if not self._evaluations:
             self._watch.look_at_weights()
         steps = self._trainer.global_step - self._checked_at
@@ -143,7 +143,17 @@ class GuardedFit:
             elif may_return and self._snapshot is not None and self._may_return:
                 self._go_back(finding, self._snapshot)
             else:
-                raise self._ended(finding)
+                raise self._ended(finding, self._step(finding))
+
+    def end(self) -> None:
+        """Check for the last time, without a way back; a return that no step has followed was none.
+
+        Raises:
+            NonFiniteError: if something is not finite, or was until the last step.
+        """
+        self.check()
+        if self._last_return is not None and self._last_return[0] == self._trainer.global_step:
+            raise self._ended(*self._last_return[1:])
 
     def check_what_is_saved(self) -> None:
         """Look at the present state alone, without the other ranks, which may be elsewhere after an error.
@@ -172,7 +182,7 @@ class GuardedFit:
         optimizers = self._trainer.optimizers
         finding = self._watch.first_finding(self._module, optimizers, gradients_alone=gradients_alone)
         if finding is not None and not self._may_return:
-            raise self._ended(finding)
+            raise self._ended(finding, self._step(finding))
         self._is_due = finding is not None
 
     def _note_finite(self) -> None:
@@ -185,17 +195,18 @@ class GuardedFit:
             self._snapshot = Snapshot(step, self._module, self._trainer.optimizers)
 
     def _go_back(self, finding: Finding, kept: Snapshot) -> None:
-        where, settings = self._where(finding), self._settings
+        step, settings = self._step(finding), self._settings
+        self._last_return = int(self._trainer.global_step), finding, step
         settings.returns += 1
         kept.restore(self._module, self._trainer.optimizers)
         scale_learning_rates(self._trainer, self._module, settings.lr_factor)
         self._begin()
         rank_zero_info(
-            f"FiniteGuard: {where}; back to the state after {kept.step} steps, with all learning rates times "
-            f"{settings.lr_factor:g} (return {settings.returns} of {settings.rollback})."
+            f"FiniteGuard: at step {step} (counted from 0) {finding.text}; back to the state after {kept.step} steps, "
+            f"with all learning rates times {settings.lr_factor:g} (return {settings.returns} of {settings.rollback})."
         )
 
-    def _ended(self, finding: Finding) -> NonFiniteError:
+    def _ended(self, finding: Finding, step: int) -> NonFiniteError:
         """Make the error."""
         returns = self._settings.returns
         returned = f" after {returns} return{'s' if returns > 1 else ''} to an earlier state" if returns else ""
@@ -203,13 +214,11 @@ class GuardedFit:
         kept = "there is no earlier checkpoint"
         if path is not None:
             kept = f"the last finite checkpoint is {path} (go on from it by fit's argument ckpt_path, --ckpt_path)"
-        error = NonFiniteError(f"training was stopped{returned}: {self._where(finding)}; {kept}")
-        error.step, error.first, error.name = self._step(finding), finding.first, finding.name
+        where = f"at step {step} (counted from 0) {finding.text}"
+        error = NonFiniteError(f"training was stopped{returned}: {where}; {kept}")
+        error.step, error.first, error.name = step, finding.first, finding.name
         self._error = error
         return error
-
-    def _where(self, finding: Finding) -> str:
-        return f"at step {self._step(finding)} (counted from 0) {finding.text}"
 
     def _step(self, finding: Finding) -> int:
         return self._steps.get(finding.batch, int(self._trainer.global_step))

@@ -154,10 +154,9 @@ class SlopeRecovery(StateInCheckpoint):
         if self._slope_log is not None:
             self._slope_log.start(trainer.global_step)
         self._is_new = trainer.global_step == 0
-        if self._is_new:
-            self.assumption = None
-            if self._recovery is not None and self._term is not None:
-                self._recovery.keeps_next_objective = True
+        self.assumption = None if self._is_new else self.assumption
+        if self._is_new and self._recovery is not None and self._term is not None:
+            self._recovery.keeps_next_objective = True
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Set the weight of this optimiser step."""
@@ -226,12 +225,12 @@ class SlopeRecovery(StateInCheckpoint):
 
     @staticmethod
     def _checked_value(trainer: Trainer, recovery: WeightedRecovery) -> float:
-        """Compute S(a); where it is of no use, a guard may know better what went first, or have gone back."""
+        """Compute S(a); where it is unusable, a guard may know what went first, or go back."""
         try:
             return recovery.checked_value()
         except ConfigurationError:
             check_finite(trainer)
-        return recovery.checked_value()
+            return recovery.checked_value()
 
     def _check_assumption(
         self, trainer: Trainer, module: LightningModule, batch: Any, objective: Tensor, recovery: WeightedRecovery

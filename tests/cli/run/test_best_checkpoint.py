@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import logging
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +13,9 @@ from laaf_lightning import PINN, Burgers, FunctionRegressor, ImageClassifier
 from laaf_lightning.cli.ends.last_checkpoint import LastCheckpoint
 from laaf_lightning.cli.ends.stop_signals import StopSignals
 from laaf_lightning.cli.run.best_checkpoint import BestCheckpoint, checkpoints_for
+from tests.callbacks.plain_training import Batches, PlainModule, regression_batches
 from tests.cli.command import TINY, checkpoints_of, folder_of, laaf, scalars
+from tests.trainers import quiet_trainer
 
 
 def test_the_error_is_the_less_the_better_and_accuracy_the_more() -> None:
@@ -53,3 +58,23 @@ def test_a_network_that_is_the_best_after_the_last_step_is_kept_too() -> None:
     final = run.outcome["metrics"]["val/relative_l2"]
     assert run.outcome["best"]["value"] <= final
     assert Path(run.outcome["best"]["checkpoint"]).samefile(best)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_what_is_validated_as_nan_is_never_the_best(
+    mode: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = iter([math.nan, 2.0, math.nan, 1.0, math.inf, -math.inf])
+
+    class Told(PlainModule):
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.log("val/value", torch.tensor(next(values)))
+
+    best, batches = BestCheckpoint("val/value", mode, tmp_path / "kept"), Batches(regression_batches(1))
+    trainer = quiet_trainer(best, max_epochs=6, num_sanity_val_steps=0, enable_checkpointing=True)
+    with caplog.at_level(logging.INFO):
+        trainer.fit(Told(), batches, batches)
+    step, value = (4, 1.0) if mode == "min" else (2, 2.0)
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == [f"best-step={step}.ckpt"]
+    assert best.best_model_score == value
+    assert caplog.text.count("val/value is nan after 1 optimiser steps") == 1

@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from tqdm import tqdm
 
-from laaf_lightning.data.images.formats import DamagedFileError
+from laaf_lightning.data.images.formats import DamagedFileError, UnreadableFileError, is_there, opened
 from laaf_lightning.errors import ConfigurationError
 
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_SECONDS = 30.0
+_MOST_BYTES = 1 << 31  # of what does not say how long it is; the longest published file has 0.2 GB
 
 
 def download(file: Path, urls: Sequence[str], check: Callable[[Path], object], way_out: str) -> None:
@@ -35,15 +37,17 @@ def download(file: Path, urls: Sequence[str], check: Callable[[Path], object], w
     Raises:
         ConfigurationError: if the folder cannot be written to or no address delivers the file.
     """
-    if file.exists():
+    if is_there(file):
         return
     failures = []
-    missing = [folder for folder in file.parents if not folder.exists()]
+    missing = [folder for folder in file.parents if not is_there(folder)]
     for url in urls:
         temporary = _temporary_file(file)
         try:
             _fetch(url, temporary)
             check(temporary)
+        except UnreadableFileError as error:
+            failures.append(f"{url}: {error.problem}")
         except DamagedFileError as error:
             failures.append(f"{url}: what came is damaged, {error.problem}")
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -60,21 +64,27 @@ def download(file: Path, urls: Sequence[str], check: Callable[[Path], object], w
     raise ConfigurationError(f"{file} is missing and could not be downloaded ({reasons}): {way_out}")
 
 
-def write_whole(file: Path, content: bytes, check: Callable[[Path], object]) -> None:
+def write_whole(file: Path, content: Iterable[bytes | bytearray], check: Callable[[Path], object]) -> None:
     """Write a file so that its name never holds part of it.
 
     Args:
         file: where it shall be; its folder is made.
-        content: what it shall hold.
+        content: what it shall hold, in pieces.
         check: given the temporary file; raises ``DamagedFileError`` if the content is wrong, and nothing is kept.
+
+    Raises:
+        ConfigurationError: if it cannot be written.
     """
     temporary = _temporary_file(file)
     try:
         with temporary.open("wb") as out:
-            out.write(content)
+            for piece in content:
+                out.write(piece)
             _force(out)
         check(temporary)
         temporary.replace(file)
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written ({error.strerror or error}): make room there") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -93,15 +103,29 @@ def _temporary_file(file: Path) -> Path:
 
 
 def _fetch(url: str, target: Path) -> None:
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as out:
-        announced = response.headers.get("Content-Length")
-        total = int(announced) if announced else None
+    with _delivered(url) as (delivered, total), target.open("wb") as out:
+        most = _MOST_BYTES if total is None else total
         with tqdm(total=total, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1], leave=False) as bar:
-            while chunk := response.read(_CHUNK_BYTES):
+            while chunk := delivered.read(_CHUNK_BYTES):
                 bar.update(out.write(chunk))
+                if bar.n > most:
+                    raise OSError(f"it delivers more than {most} bytes")
             if total is not None and bar.n != total:
                 raise OSError(f"the connection ended after {bar.n} of {total} bytes")
         _force(out)
+
+
+@contextlib.contextmanager
+def _delivered(url: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """Open an address; its length is given if it is known."""
+    address = urllib.parse.urlsplit(url)
+    if address.scheme == "file" and not address.netloc:
+        with opened(Path(urllib.request.url2pathname(address.path))) as stream:
+            yield stream, os.fstat(stream.fileno()).st_size
+    else:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+            announced = response.headers.get("Content-Length")
+            yield response, int(announced) if announced else None
 
 
 def _force(out: BinaryIO) -> None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pytorch_lightning.utilities import rank_zero_info
 
 from laaf_lightning.data.images.base import ImageDataModule
-from laaf_lightning.data.images.formats import Checksum, DamagedFileError
+from laaf_lightning.data.images.formats import Checksum, DamagedFileError, UnreadableFileError, is_there
 from laaf_lightning.data.images.root import ROOT_VARIABLE
 from laaf_lightning.errors import ConfigurationError
 
@@ -46,7 +46,7 @@ class PublishedImageDataModule(ImageDataModule):
             Its path, or None if it is not there.
         """
         file = folder / name
-        return file if file.exists() else None
+        return file if is_there(file) else None
 
     @abstractmethod
     def check(self, file: Path, name: str) -> object:
@@ -110,7 +110,8 @@ class PublishedImageDataModule(ImageDataModule):
                 try:
                     self._checked[file] = self.check(file, name)
                 except DamagedFileError as damage:
-                    if not self.download:
+                    # What may not be read, and damage of another file (the manifest), is not mended by fetching this.
+                    if not self.download or damage.file != file or isinstance(damage, UnreadableFileError):
                         raise
                     rank_zero_info(f"{damage.file} is damaged: {damage.problem}; fetching it again")
                     self._set_aside(file)

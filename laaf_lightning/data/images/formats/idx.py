@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from laaf_lightning.data.images.formats.integrity import FETCH_AGAIN, Checksum, DamagedFileError, read_content
+from laaf_lightning.data.images.formats.content import Content, EndOfContentError, UnexpectedContentError, read_content
+from laaf_lightning.data.images.formats.integrity import FETCH_AGAIN, Checksum
 
 _UNSIGNED_BYTE = 0x08
 
@@ -32,20 +32,23 @@ def read_idx(file: Path, dimensions: int, checksum: Checksum | None = None, reme
     Raises:
         DamagedFileError: if header, length or checksum is wrong.
     """
-    content = read_content(file, remedy)
+    with read_content(file, checksum, remedy) as content:
+        return _values(content, dimensions)
+
+
+def _values(content: Content, dimensions: int) -> Tensor:
     start = 4 + 4 * dimensions
-    if content[:4] != bytes((0, 0, _UNSIGNED_BYTE, dimensions)) or len(content) < start:
-        problem = f"it does not start as IDX bytes of {dimensions} dimensions do (its first four: {content[:4].hex()})"
-        raise DamagedFileError(file, problem, remedy)
-    shape = [int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4)]
-    expected = start + math.prod(shape)
-    if len(content) < expected:
-        problem = f"it is truncated: {len(content)} bytes where its header announces {expected}"
-        raise DamagedFileError(file, problem, remedy)
-    if len(content) > expected:
-        raise DamagedFileError(file, f"it has {len(content) - expected} trailing bytes", remedy)
-    if expected == start:
-        raise DamagedFileError(file, f"its header announces shape {tuple(shape)}, which holds nothing", remedy)
-    if checksum is not None:
-        checksum.check(file, content, remedy)
-    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy())
+    header = content.beginning(start)
+    if header[:4] != bytes((0, 0, _UNSIGNED_BYTE, dimensions)) or len(header) < start:
+        problem = f"it does not start as IDX bytes of {dimensions} dimensions do (its first four: {header[:4].hex()})"
+        raise UnexpectedContentError(problem)
+    shape = [int.from_bytes(header[at : at + 4], "big") for at in range(4, start, 4)]
+    size = math.prod(shape)
+    if not size:
+        raise UnexpectedContentError(f"its header announces shape {tuple(shape)}, which holds nothing")
+    try:
+        values = content.values(size)
+    except EndOfContentError as end:
+        problem = f"it is truncated: {end.size} bytes where its header announces {start + size}"
+        raise UnexpectedContentError(problem) from end
+    return torch.from_numpy(values).reshape(shape)

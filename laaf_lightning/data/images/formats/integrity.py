@@ -1,20 +1,25 @@
-"""What is wrong with a file, in one exception; checksums of content."""
+"""What is wrong with a file, in one exception; checksums of content; opening what is a file and nothing else."""
 
 from __future__ import annotations
 
-import gzip
+import contextlib
 import hashlib
-import zlib
-from collections.abc import Mapping
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from laaf_lightning.errors import ConfigurationError
 
 FETCH_AGAIN = "delete it and run again to fetch it anew, or put the published file in its place"
-MANIFEST = "SHA256SUMS"
-_GZIP_MAGIC = b"\x1f\x8b"
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 class DamagedFileError(ConfigurationError):
@@ -36,6 +41,23 @@ class DamagedFileError(ConfigurationError):
         self.problem = problem
 
 
+class UnreadableFileError(DamagedFileError):
+    """A data file that the operating system does not let us read.
+
+    Args:
+        file: the file.
+        reason: why, in the system's words.
+
+    Example:
+        >>> print(UnreadableFileError("train-labels", "Permission denied"))
+        train-labels cannot be read (Permission denied): make it readable, or put a file that is in its place
+    """
+
+    def __init__(self, file: Path | str, reason: str) -> None:
+        super().__init__(file, f"it cannot be read ({reason})", "")
+        self.args = (f"{file} cannot be read ({reason}): make it readable, or put a file that is in its place",)
+
+
 @dataclass(frozen=True)
 class Checksum:
     """A published checksum of a file's uncompressed content.
@@ -52,17 +74,6 @@ class Checksum:
     algorithm: Literal["md5", "sha256"]
     digest: str
 
-    def of(self, content: bytes) -> str:
-        """Compute the checksum of other content.
-
-        Args:
-            content: any bytes.
-
-        Returns:
-            Hexadecimal digits.
-        """
-        return hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest()
-
     def fits(self, content: bytes) -> bool:
         """Tell whether content is the published one.
 
@@ -72,73 +83,79 @@ class Checksum:
         Returns:
             Whether its checksum is this one.
         """
-        return self.of(content) == self.digest
+        return hashlib.new(self.algorithm, content, usedforsecurity=False).hexdigest() == self.digest
 
-    def check(self, file: Path | str, content: bytes, remedy: str = FETCH_AGAIN) -> None:
-        """Compare content with this checksum.
+    def check(self, file: Path | str, actual: str, remedy: str = FETCH_AGAIN) -> None:
+        """Compare the checksum of what was read with this one.
 
         Args:
             file: the file that held the content.
-            content: the content, uncompressed.
+            actual: the checksum of its uncompressed content in hexadecimal.
             remedy: what to do about damage.
 
         Raises:
             DamagedFileError: if the two differ.
         """
-        if (actual := self.of(content)) != self.digest:
+        if actual != self.digest:
             problem = f"its content has {self.algorithm.upper()} {actual}, the published one {self.digest}"
             raise DamagedFileError(file, problem, f"{remedy}, or set verify to false if it is meant to be another set")
 
 
-def read_content(file: Path, remedy: str = FETCH_AGAIN) -> bytes:
-    """Read a file, unpacking gzip by its first two bytes, whatever the file's name.
+def file_md5(file: Path) -> str:
+    """Compute the MD5 of a file as it lies there, packed or not.
+
+    Args:
+        file: a file that exists.
+
+    Returns:
+        Hexadecimal digits.
+    """
+    digest = hashlib.md5(usedforsecurity=False)
+    with opened(file) as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def is_there(file: Path) -> bool:
+    """Tell whether a name is taken by anything at all that can be reached.
+
+    Args:
+        file: the name.
+
+    Returns:
+        Whether it is; a link without a target is not.
+
+    Raises:
+        UnreadableFileError: if a folder on the way may not be entered.
+    """
+    try:
+        return file.exists()
+    except OSError as error:
+        raise UnreadableFileError(file, error.strerror or str(error)) from error
+
+
+@contextlib.contextmanager
+def opened(file: Path, remedy: str = FETCH_AGAIN) -> Iterator[BinaryIO]:
+    """Open a file to read its bytes; what would be waited for, or read without end, is not opened.
 
     Args:
         file: a file that exists.
         remedy: what to do about damage.
 
-    Returns:
-        The uncompressed content.
+    Yields:
+        The open file.
 
     Raises:
-        DamagedFileError: if the file is empty or its gzip stream is broken.
+        DamagedFileError: if it is a folder, a pipe, a socket or a device.
+        UnreadableFileError: if it cannot be opened or read.
     """
-    content = file.read_bytes()
-    if not content:
-        raise DamagedFileError(file, "it is empty", remedy)
-    if not content.startswith(_GZIP_MAGIC):
-        return content
     try:
-        return gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DamagedFileError(file, f"its gzip stream is broken ({error})", remedy) from error
-
-
-def read_manifest(folder: Path) -> dict[str, Checksum]:
-    """Read the checksums of the files in a folder, as ``sha256sum`` writes them.
-
-    Args:
-        folder: may hold a file ``SHA256SUMS``.
-
-    Returns:
-        File name to checksum; empty without the file.
-    """
-    file = folder / MANIFEST
-    if not file.exists():
-        return {}
-    pairs = [line.split(maxsplit=1) for line in file.read_text().splitlines() if line.strip()]
-    return {name.strip(): Checksum("sha256", digest) for digest, name in pairs}
-
-
-def write_manifest(folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Add checksums to a folder's ``SHA256SUMS``, in one step.
-
-    Args:
-        folder: the folder.
-        contents: file name to uncompressed content; files that are not named keep their line.
-    """
-    lines = {name: checksum.digest for name, checksum in read_manifest(folder).items()}
-    lines |= {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    temporary = folder / f".{MANIFEST}.part"
-    temporary.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(lines.items())))
-    temporary.replace(folder / MANIFEST)
+        mode = file.stat().st_mode
+        kind = next((name for is_it, name in _KINDS if is_it(mode)), None)
+        if kind is not None:
+            raise DamagedFileError(file, f"it is {kind} instead of a file", remedy)
+        with file.open("rb") as stream:
+            yield stream
+    except OSError as error:
+        raise UnreadableFileError(file, error.strerror or str(error)) from error

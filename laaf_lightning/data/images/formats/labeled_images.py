@@ -60,6 +60,8 @@ def check_images(
     if len(data.images) != len(data.labels):
         problem = f"it holds {len(data.images)} images but {len(data.labels)} labels"
         raise DamagedFileError(data.source, problem, remedy)
+    if not len(data.labels):
+        raise DamagedFileError(data.source, "it holds no images", remedy)
     shape, expected = tuple(data.images.shape[1:]), (in_channels, image_size, image_size)
     if shape != expected:
         raise DamagedFileError(data.source, f"its images have shape {shape} instead of {expected}", remedy)

@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from laaf_lightning.data.images.formats.integrity import FETCH_AGAIN, Checksum, DamagedFileError, read_content
+from laaf_lightning.data.images.formats.content import Content, UnexpectedContentError, read_content
+from laaf_lightning.data.images.formats.integrity import FETCH_AGAIN, Checksum
 from laaf_lightning.data.images.formats.labeled_images import LabeledImages
+
+_LINE_BYTES = 1 << 14  # 266 numbers of 60 characters
 
 
 def read_semeion(file: Path, checksum: Checksum | None = None, remedy: str = FETCH_AGAIN) -> LabeledImages:
@@ -26,24 +29,30 @@ def read_semeion(file: Path, checksum: Checksum | None = None, remedy: str = FET
     Raises:
         DamagedFileError: if a line, a value or the checksum is wrong.
     """
-    content = read_content(file, remedy)
-    lines = content.splitlines()
-    if not lines or not content.endswith(b"\n"):
-        raise DamagedFileError(file, "its last line is cut off", remedy)
-    rows = np.stack([_semeion_row(file, number, line, remedy) for number, line in enumerate(lines, start=1)])
-    if checksum is not None:
-        checksum.check(file, content, remedy)
+    with read_content(file, checksum, remedy) as content:
+        rows = _rows(content)
     images = torch.from_numpy(rows[:, :256].reshape(-1, 1, 16, 16) * np.uint8(255))
     return LabeledImages(images, torch.from_numpy(rows[:, 256:].argmax(axis=1)), str(file))
 
 
-def _semeion_row(file: Path, number: int, line: bytes, remedy: str) -> npt.NDArray[np.uint8]:
+def _rows(content: Content) -> npt.NDArray[np.uint8]:
+    rows: list[npt.NDArray[np.uint8]] = []
+    while line := content.line(_LINE_BYTES):
+        rows.append(_semeion_row(len(rows) + 1, line))
+    if not rows:
+        raise UnexpectedContentError("it is empty")
+    return np.stack(rows)
+
+
+def _semeion_row(number: int, line: bytes) -> npt.NDArray[np.uint8]:
+    if not line.endswith(b"\n"):
+        raise UnexpectedContentError("its last line is cut off")
     try:
         row = np.array(line.split(), dtype=np.float64)
     except ValueError as error:
-        raise DamagedFileError(file, f"line {number} holds something that is not a number", remedy) from error
+        raise UnexpectedContentError(f"line {number} holds something that is not a number") from error
     if row.shape != (266,):
-        raise DamagedFileError(file, f"line {number} has {row.size} values instead of 266", remedy)
+        raise UnexpectedContentError(f"line {number} has {row.size} values instead of 266")
     if not np.isin(row, (0.0, 1.0)).all() or row[256:].sum() != 1:
-        raise DamagedFileError(file, f"line {number} is not 256 pixels of 0 or 1 and one label out of ten", remedy)
+        raise UnexpectedContentError(f"line {number} is not 256 pixels of 0 or 1 and one label out of ten")
     return row.astype(np.uint8)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from laaf_lightning.data.images.formats.integrity import FETCH_AGAIN, Checksum, DamagedFileError, read_content
+from laaf_lightning.data.images.formats.content import UnexpectedContentError, read_content
+from laaf_lightning.data.images.formats.integrity import FETCH_AGAIN, Checksum
 from laaf_lightning.data.images.formats.labeled_images import LabeledImages
+from laaf_lightning.data.images.formats.mat import MatReader
 
 _DIGIT_ZERO = 10
 
@@ -17,7 +20,8 @@ _DIGIT_ZERO = 10
 def read_svhn(file: Path, checksum: Checksum | None = None, remedy: str = FETCH_AGAIN) -> LabeledImages:
     """Read ``X``, uint8 (32, 32, 3, N), and ``y``, the digits 1 to 10 of shape (N, 1), where 10 stands for 0.
 
-    The format is that of http://ufldl.stanford.edu/housenumbers, read by ``scipy.io.loadmat``.
+    The format is that of http://ufldl.stanford.edu/housenumbers. It is read without SciPy, whose reader trusts the
+    lengths that a file announces and ends the process on some damaged ones.
 
     Args:
         file: a file that exists.
@@ -30,33 +34,27 @@ def read_svhn(file: Path, checksum: Checksum | None = None, remedy: str = FETCH_
     Raises:
         DamagedFileError: if it is no such file, or its arrays or checksum are wrong.
     """
-    content = read_content(file, remedy)
-    if checksum is not None:
-        checksum.check(file, content, remedy)
-    arrays = _load(file, remedy)
-    pixels, digits = (arrays.get(name) for name in ("X", "y"))
+    with read_content(file, checksum, remedy) as content:
+        arrays = MatReader(content).variables(("X", "y"))
+        images, labels = _images(arrays.get("X")), _labels(arrays.get("y"))
+    return LabeledImages(torch.from_numpy(images), torch.from_numpy(labels), str(file))
+
+
+def _images(pixels: npt.NDArray[Any] | None) -> npt.NDArray[np.uint8]:
     if pixels is None or pixels.dtype != np.uint8 or pixels.ndim != 4:
-        actual = "nothing" if pixels is None else f"{pixels.dtype} of shape {pixels.shape}"
-        raise DamagedFileError(file, f"its X is {actual} instead of uint8 of shape (32, 32, 3, N)", remedy)
-    if digits is None or digits.dtype.kind not in "iuf" or digits.size != digits.shape[0]:
-        actual = "nothing" if digits is None else f"{digits.dtype} of shape {digits.shape}"
-        raise DamagedFileError(file, f"its y is {actual} instead of whole numbers of shape (N, 1)", remedy)
-    labels = digits.reshape(-1).astype(np.int64)
-    if not np.array_equal(labels, digits.reshape(-1)) or not ((labels >= 1) & (labels <= _DIGIT_ZERO)).all():
-        problem = f"its labels run from {digits.min()} to {digits.max()} instead of 1 to {_DIGIT_ZERO}"
-        raise DamagedFileError(file, problem, remedy)
-    images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 2, 0, 1)))
-    return LabeledImages(images, torch.from_numpy(labels % _DIGIT_ZERO), str(file))
+        raise UnexpectedContentError(f"its X is {_described(pixels)} instead of uint8 of shape (32, 32, 3, N)")
+    return np.ascontiguousarray(pixels.transpose(3, 2, 0, 1))
 
 
-def _load(file: Path, remedy: str) -> dict[str, np.ndarray]:
-    from scipy.io import loadmat  # noqa: PLC0415  # a slow import that only this set needs
+def _labels(digits: npt.NDArray[Any] | None) -> npt.NDArray[np.int64]:
+    if digits is None or digits.size != digits.shape[0] or not digits.size:
+        raise UnexpectedContentError(f"its y is {_described(digits)} instead of whole numbers of shape (N, 1)")
+    column = digits.reshape(-1)
+    if not ((column >= 1) & (column <= _DIGIT_ZERO) & (column == np.floor(column))).all():
+        problem = f"its labels run from {column.min()} to {column.max()} instead of 1 to {_DIGIT_ZERO}"
+        raise UnexpectedContentError(problem)
+    return column.astype(np.int64) % _DIGIT_ZERO
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # scipy only warns about variables that it cannot read
-            loaded = loadmat(str(file), appendmat=False)
-    # scipy raises nearly anything on a damaged file, MemoryError on a damaged length included.
-    except Exception as error:
-        raise DamagedFileError(file, f"scipy cannot read it ({type(error).__name__}: {error})", remedy) from error
-    return {name: value for name, value in loaded.items() if isinstance(value, np.ndarray)}
+
+def _described(array: npt.NDArray[Any] | None) -> str:
+    return "nothing" if array is None else f"{array.dtype.name} of shape {array.shape}"

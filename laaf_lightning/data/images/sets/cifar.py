@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 
+from laaf_lightning.data.images.archive import read_archive
 from laaf_lightning.data.images.augmentation import Augmentation
 from laaf_lightning.data.images.base import Split
 from laaf_lightning.data.images.download import download, write_whole
-from laaf_lightning.data.images.formats import FETCH_AGAIN, DamagedFileError, LabeledImages, read_cifar
+from laaf_lightning.data.images.formats import (
+    FETCH_AGAIN,
+    DamagedFileError,
+    LabeledImages,
+    file_md5,
+    is_there,
+    read_cifar,
+)
 from laaf_lightning.data.images.loader import Normalization
 from laaf_lightning.data.images.published import PublishedImageDataModule
 
@@ -60,13 +66,11 @@ class _CIFARDataModule(PublishedImageDataModule):
             name: one of ``files``.
         """
         archive = folder.parent / self.archive
-        fetched = not archive.exists()
+        fetched = not is_there(archive)
         download(archive, self.urls(self.archive), self._check_archive, self.way_out(folder, name))
         self._check_archive(archive)
-        with tarfile.open(archive) as tar:
-            for file in self.files:
-                if self.find(folder, file) is None:
-                    self._unpack(tar, archive, folder, file)
+        members = {f"{self.folder}/{file}": file for file in self.files if self.find(folder, file) is None}
+        read_archive(archive, members, lambda member, content: self._unpack(folder, members[member], content))
         if fetched:
             archive.unlink()
 
@@ -86,23 +90,17 @@ class _CIFARDataModule(PublishedImageDataModule):
         return LabeledImages(images, labels, f"{folder} ({', '.join(self.parts[split])})")
 
     def _check_archive(self, archive: Path) -> None:
-        if self.verify and (actual := _md5(archive)) != self.archive_md5:
+        if self.verify and (actual := file_md5(archive)) != self.archive_md5:
             raise DamagedFileError(
                 archive, f"it has MD5 {actual}, the published archive {self.archive_md5}", FETCH_AGAIN
             )
-        try:
-            with tarfile.open(archive) as tar:
-                missing = {f"{self.folder}/{name}" for name in self.files} - set(tar.getnames())
-        except (tarfile.TarError, EOFError, OSError) as error:
-            raise DamagedFileError(archive, f"it is no sound tar archive ({error})", FETCH_AGAIN) from error
+        missing = {f"{self.folder}/{name}" for name in self.files}
+        read_archive(archive, frozenset(missing), lambda member, content: missing.remove(member))
         if missing:
             raise DamagedFileError(archive, f"it does not hold {', '.join(sorted(missing))}", FETCH_AGAIN)
 
-    def _unpack(self, tar: tarfile.TarFile, archive: Path, folder: Path, name: str) -> None:
-        member = tar.extractfile(f"{self.folder}/{name}")
-        if member is None:
-            raise DamagedFileError(archive, f"its {self.folder}/{name} is no file", FETCH_AGAIN)
-        write_whole(folder / name, member.read(), lambda file: self.check(file, name))
+    def _unpack(self, folder: Path, name: str, content: Iterable[bytes | bytearray]) -> None:
+        write_whole(folder / name, content, lambda file: self.check(file, name))
 
 
 class CIFAR10DataModule(_CIFARDataModule):
@@ -172,11 +170,3 @@ class CIFAR100DataModule(_CIFARDataModule):
         "train": "16019d7e3df5f24257cddd939b257f8d",
         "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
     }
-
-
-def _md5(file: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    with file.open("rb") as content:
-        while chunk := content.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +15,8 @@ from laaf_lightning.data.images.formats import (
     Checksum,
     DamagedFileError,
     LabeledImages,
+    file_md5,
+    is_there,
     read_content,
     read_idx,
     read_manifest,
@@ -53,7 +54,7 @@ class IDXDataModule(PublishedImageDataModule):
         Returns:
             Its path, the plain one first, or None.
         """
-        return next((file for file in (folder / name, folder / f"{name}.gz") if file.exists()), None)
+        return next((file for file in (folder / name, folder / f"{name}.gz") if is_there(file)), None)
 
     def checksum(self, file: Path, name: str) -> Checksum | None:
         """Return the checksum that a file's content must have.
@@ -96,7 +97,8 @@ class IDXDataModule(PublishedImageDataModule):
         packed = folder / f"{name}.gz"
         download(packed, self.urls(packed.name), check, self.way_out(folder, name))
         if self.verify and name in self.archive_md5:
-            write_manifest(folder, {name: read_content(packed)})
+            with read_content(packed) as content:
+                write_manifest(folder, {name: b"".join(iter(content.some, b""))})
 
     def read(self, root: Path, split: Split) -> LabeledImages:
         """Read the training or the test images.
@@ -129,6 +131,6 @@ class IDXDataModule(PublishedImageDataModule):
 
 
 def _check_archive(file: Path, md5: str) -> None:
-    actual = hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
+    actual = file_md5(file)
     if actual != md5:
         raise DamagedFileError(file, f"the archive has MD5 {actual}, the published one {md5}", FETCH_AGAIN)

@@ -17,7 +17,7 @@ import torch
 
 from laaf_lightning.data.images.augmentation import Augmentation
 from laaf_lightning.data.images.base import ImageDataModule, Split
-from laaf_lightning.data.images.formats import Checksum, LabeledImages, read_semeion
+from laaf_lightning.data.images.formats import Checksum, LabeledImages, is_there, read_semeion
 from laaf_lightning.data.images.random_streams import TEST_PART, seeded_generator
 from laaf_lightning.errors import ConfigurationError
 
@@ -84,7 +84,9 @@ class SemeionDataModule(ImageDataModule):
             ConfigurationError: if another file is used and has too few digits to divide.
         """
         file = root / "semeion.data"
-        digits = read_semeion(file, CHECKSUM if self.verify else None, _REMEDY) if file.exists() else packaged_semeion()
+        digits = (
+            read_semeion(file, CHECKSUM if self.verify else None, _REMEDY) if is_there(file) else packaged_semeion()
+        )
         if len(digits) <= TRAINING_DIGITS:
             raise ConfigurationError(
                 f"{file} has {len(digits)} digits: there must be more than {TRAINING_DIGITS}, which are for training"

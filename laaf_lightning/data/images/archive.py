@@ -9,6 +9,7 @@ from typing import TypeAlias
 from laaf_lightning.data.images.formats import CHUNK_BYTES, Content, UnexpectedContentError, read_content
 
 _BLOCK = 512
+_MEMBERS = 1000  # the published ones have nine
 _FILE_TYPES = (b"0", b"\0")
 _KINDS = {b"1": "a link", b"2": "a symbolic link", b"3": "a device", b"4": "a device", b"5": "a folder", b"6": "a pipe"}
 
@@ -38,7 +39,10 @@ def read_archive(archive: Path, names: Collection[str], take: Callable[[str, Pie
 
 def _read(content: Content, names: Collection[str], take: Callable[[str, Pieces], object]) -> None:
     seen: set[str] = set()
+    count = 0
     while any(header := content.beginning(_BLOCK)):
+        if (count := count + 1) > _MEMBERS:
+            raise UnexpectedContentError(f"it has more than {_MEMBERS} members")
         name, size, kind = _parsed(header)
         end = content.position + size
         if name in names:
@@ -71,7 +75,7 @@ def _parsed(header: bytes) -> tuple[str, int, bytes]:
     name = b"/".join(part.split(b"\0", 1)[0] for part in (*parts, header[:100]))
     kind = header[156:157]
     size = _octal(header[124:136])
-    return name.decode("utf-8", "replace"), size if kind in _FILE_TYPES or kind not in _KINDS else 0, kind
+    return name.decode("utf-8", "replace").rstrip("/"), size if kind in _FILE_TYPES or kind not in _KINDS else 0, kind
 
 
 def _octal(field: bytes) -> int:

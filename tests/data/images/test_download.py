@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from laaf_lightning.data.images.download import download
+from laaf_lightning.data.images.download import download, write_whole
 from laaf_lightning.data.images.formats import DamagedFileError
 from laaf_lightning.errors import ConfigurationError
 
@@ -19,6 +21,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/missing":
             self.send_error(404)
             return
+        if self.path == "/endless":
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):  # until the other side hangs up
+                while True:
+                    self.wfile.write(CONTENT)
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
@@ -78,6 +86,47 @@ def test_failure_names_every_address_with_its_reason_and_leaves_nothing(tmp_path
     assert f"{damaged.as_uri()}: what came is damaged, its checksum is wrong" in text
     assert text.endswith("): put it there")
     assert not (tmp_path / "new").exists()
+
+
+def test_address_that_delivers_without_end_is_left(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("laaf_lightning.data.images.download._MOST_BYTES", 3_000_000)
+    with pytest.raises(ConfigurationError, match="endless: it delivers more than 3000000 bytes"):
+        download(tmp_path / "set.gz", [f"{server}/endless"], accept, "put it there")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (os.mkfifo, "it is a named pipe instead of a file"),
+        (Path.mkdir, "it is a folder instead of a file"),
+        (lambda file: file.symlink_to("/dev/zero"), "it is a device instead of a file"),
+        (lambda file: file.symlink_to(file), r"it cannot be read \(Too many levels of symbolic links\)"),
+        (lambda file: None, r"it cannot be read \(No such file or directory\)"),
+    ],
+    ids=["pipe", "folder", "device", "circle", "nothing"],
+)
+def test_address_of_no_file_is_neither_waited_for_nor_read_without_end(
+    tmp_path: Path, make: Callable[[Path], object], problem: str
+) -> None:
+    make(tmp_path / "source")
+    with pytest.raises(
+        ConfigurationError, match=rf"could not be downloaded \(file:.*source: .*{problem}\): put it there"
+    ):
+        download(tmp_path / "new" / "set.gz", [(tmp_path / "source").as_uri()], accept, "put it there")
+    assert not (tmp_path / "new").exists()
+
+
+def test_disk_that_is_full_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    def content() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ConfigurationError, match=r"batch cannot be written \(No space left on device\): make room"):
+        write_whole(tmp_path / "batch", content(), lambda file: None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_refused_connection_is_one_sentence(tmp_path: Path) -> None:

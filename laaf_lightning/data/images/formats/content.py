@@ -101,14 +101,7 @@ class ByteSource(ABC):
         return gathered
 
     def beginning(self, size: int) -> bytes:
-        """Hand out what comes next, up to a size.
-
-        Args:
-            size: so many bytes at most.
-
-        Returns:
-            These; fewer only if no more are left.
-        """
+        """Hand out what comes next: so many bytes, or all that are left."""
         content = b""
         while len(content) < size and (piece := self.some(size - len(content))):
             content += piece
@@ -243,12 +236,11 @@ def read_content(file: Path, checksum: Checksum | None = None, remedy: str = FET
     """
     with opened(file, remedy) as stream:
         try:
-            content = Content(stream, checksum)
-            yield content
+            yield (content := Content(stream, checksum))
             digest = content.digest()
         except UnexpectedContentError as error:
             raise DamagedFileError(file, str(error), remedy) from error
         except MemoryError as error:
             raise DamagedFileError(file, "it needs more memory than there is", remedy) from error
-    if checksum is not None:
+    if checksum:
         checksum.check(file, digest, remedy)

@@ -62,8 +62,6 @@ class _PickleReader:
             raise UnexpectedContentError("it ends in the middle of a value")
         return self._stack[0]
 
-    # What the opcodes are followed by.
-
     def number(self, size: int, signed: bool = False) -> int:
         return int.from_bytes(self._content.read(size), "little", signed=signed)
 
@@ -101,8 +99,6 @@ class _PickleReader:
                 return codecs.escape_decode(line[1:-1])[0]
         except (ValueError, Warning) as error:
             raise UnexpectedContentError("it has a string with a wrong escape") from error
-
-    # What they do.
 
     def push(self, value: object) -> None:
         self._stack.append(value)

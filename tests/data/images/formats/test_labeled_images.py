@@ -19,11 +19,12 @@ def test_matching_images_and_labels_pass() -> None:
     ("data", "problem"),
     [
         (labeled(count=9), "it holds 9 images but 3 labels"),
+        (labeled(count=0, labels=()), "it holds no images"),
         (labeled(size=5), r"shape \(1, 5, 5\) instead of \(1, 4, 4\)"),
         (labeled(labels=(0, 1, 3)), "labels run from 0 to 3 instead of within 0 to 2"),
         (labeled(labels=(-1, 1, 2)), "labels run from -1 to 2"),
     ],
-    ids=["count", "shape", "label too high", "label too low"],
+    ids=["count", "none", "shape", "label too high", "label too low"],
 )
 def test_images_that_do_not_fit_are_refused(data: LabeledImages, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=f"train-files is damaged: .*{problem}"):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,30 @@ def test_too_few_digits_to_divide_are_refused(tmp_path: Path) -> None:
     (tmp_path / "semeion.data").write_bytes(published_text(few))
     with pytest.raises(ConfigurationError, match=r"has 1000 digits: there must be more than 1000"):
         SemeionDataModule(verify=False).setup()
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (os.mkfifo, "it is a named pipe instead of a file"),
+        (Path.mkdir, "it is a folder instead of a file"),
+        (lambda file: file.symlink_to("/dev/zero"), "it is a device instead of a file"),
+    ],
+    ids=["pipe", "folder", "device"],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], object], problem: str) -> None:
+    make(tmp_path / "semeion.data")
+    with pytest.raises(ConfigurationError, match=f"semeion.data is damaged: {problem}; remove it to use the digits"):
+        SemeionDataModule(root=str(tmp_path)).setup()
+
+
+def test_folder_that_may_not_be_entered_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(ConfigurationError, match=r"semeion\.data cannot be read \(Permission denied\)"):
+        SemeionDataModule(root=str(tmp_path)).setup()
 
 
 def test_facts_are_there_before_set_up_and_batches_agree_with_them() -> None:

@@ -127,12 +127,15 @@ def is_there(file: Path) -> bool:
         Whether it is; a link without a target is not.
 
     Raises:
-        UnreadableFileError: if a folder on the way may not be entered.
+        UnreadableFileError: if a folder on the way may not be entered, or links lead in a circle.
     """
     try:
-        return file.exists()
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError as error:
         raise UnreadableFileError(file, error.strerror or str(error)) from error
+    return True
 
 
 @contextlib.contextmanager

@@ -3,90 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import os
-import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN, FashionMNIST
+from torchvision.datasets import SVHN
 
-import laaf_lightning as laaf
-from laaf_lightning.data import DamagedFileError, PublishedImageDataModule
-from laaf_lightning.data.images.formats import write_manifest
+from laaf_lightning.data import DamagedFileError
 from laaf_lightning.errors import ConfigurationError
-from tests.data.images.published import WRITERS
-
-COUNT = (50, 20)
-SETS: dict[str, tuple[type[PublishedImageDataModule], Any]] = {
-    "mnist": (laaf.MNISTDataModule, MNIST),
-    "kmnist": (laaf.KMNISTDataModule, KMNIST),
-    "fashion_mnist": (laaf.FashionMNISTDataModule, FashionMNIST),
-    "cifar10": (laaf.CIFAR10DataModule, CIFAR10),
-    "cifar100": (laaf.CIFAR100DataModule, CIFAR100),
-    "svhn": (laaf.SVHNDataModule, SVHN),
-}
-each_set = pytest.mark.parametrize("small", SETS, indirect=True)
-
-
-@dataclass
-class Small:
-    """A small set of the exact format, and a DataModule that takes its contents for the published ones."""
-
-    name: str
-    root: Path
-    module: type[PublishedImageDataModule]
-
-    def data(self, root: Path | None = None, **settings: Any) -> PublishedImageDataModule:
-        return self.module(root=str(root or self.root), **settings)
-
-    @property
-    def files(self) -> list[Path]:
-        found = [self.module.find(self.data(), self.root / self.module.folder, name) for name in self.module.files]
-        return [file for file in found if file is not None]
-
-    def mirror(self, folder: Path) -> str:
-        """Offer the set as its address does: packed files, or one archive."""
-        folder.mkdir()
-        archive = getattr(self.module, "archive", None)
-        if archive is None:
-            for file in self.files:
-                (folder / file.name).write_bytes(file.read_bytes())
-        else:
-            with tarfile.open(folder / archive, "w:gz") as tar:
-                tar.add(self.root / self.module.folder, self.module.folder)
-            setattr(self.module, "archive_md5", md5((folder / archive).read_bytes()))  # noqa: B010  # not every set's
-        return folder.as_uri()
-
-
-def md5(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
-
-
-@pytest.fixture
-def small(request: pytest.FixtureRequest, tmp_path: Path) -> Small:
-    name: str = request.param
-    root = tmp_path / "root"
-    WRITERS[name](root, COUNT)
-    original = SETS[name][0]
-    folder = root / original.folder
-    contents = {
-        file: gzip.decompress((folder / f"{file}.gz").read_bytes())
-        if (folder / f"{file}.gz").exists()
-        else (folder / file).read_bytes()
-        for file in original.files
-    }
-    facts: dict[str, Any] = {"addresses": (), "md5": {file: md5(content) for file, content in contents.items()}}
-    if name == "kmnist":
-        packed = {file: md5((folder / f"{file}.gz").read_bytes()) for file in original.files}
-        facts |= {"md5": {}, "archive_md5": packed}
-        write_manifest(folder, contents)
-    return Small(name, root, type(original.__name__, (original,), facts))
+from tests.data.images.sets.small_sets import COUNT, SETS, Small, each_set, md5
 
 
 @each_set
@@ -251,54 +179,3 @@ def test_ten_labels_for_more_images_are_refused_in_a_mat_file(small: Small) -> N
     savemat(small.files[-1], {"X": pixels, "y": digits})
     with pytest.raises(DamagedFileError, match="it holds 20 images but 10 labels"):
         small.data(verify=False).setup("test")
-
-
-@pytest.mark.parametrize("small", ["kmnist"], indirect=True)
-def test_damaged_manifest_is_named_and_the_images_stay(small: Small) -> None:
-    manifest = small.root / "KMNIST" / "raw" / "SHA256SUMS"
-    manifest.write_bytes(b"\xff garbage\n")
-    before = {file: file.read_bytes() for file in small.files}
-    for data in (small.data(), small.data(download=False)):
-        with pytest.raises(DamagedFileError, match="SHA256SUMS is damaged: its line 1 is no UTF-8; remove it"):
-            data.prepare_data()
-    assert {file: file.read_bytes() for file in small.files} == before
-    small.data(verify=False, download=False).prepare_data()
-
-
-@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
-@each_set
-def test_what_is_no_file_is_one_error_and_set_aside_for_a_new_one(
-    small: Small, tmp_path: Path, make: Callable[[Path], object]
-) -> None:
-    mirror = small.mirror(tmp_path / "mirror")
-    file = small.files[0]
-    sound = file.read_bytes()
-    file.unlink()
-    make(file)
-    with pytest.raises(DamagedFileError, match=rf"{file.name} is damaged: it is a .* instead of a file"):
-        small.data(download=False).prepare_data()
-    small.data(mirrors=[mirror]).prepare_data()
-    assert file.read_bytes() == sound
-    assert file.with_name(f"{file.name}.damaged").exists()
-
-
-@pytest.mark.parametrize("small", ["cifar10"], indirect=True)
-def test_archive_with_a_link_is_one_error_that_names_it(small: Small) -> None:
-    archive = small.root / "cifar-10-python.tar.gz"
-    small.files[-1].rename(small.root / "batch")
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(small.root / small.module.folder, small.module.folder)
-        link = tarfile.TarInfo(f"{small.module.folder}/test_batch")
-        link.type, link.linkname = tarfile.SYMTYPE, "test_batch"
-        tar.addfile(link)
-    setattr(small.module, "archive_md5", md5(archive.read_bytes()))  # noqa: B010  # not every set's
-    with pytest.raises(DamagedFileError, match=r"tar\.gz is damaged: its .*/test_batch is a symbolic link instead of"):
-        small.data().prepare_data()
-
-
-@pytest.mark.parametrize("small", ["cifar10"], indirect=True)
-def test_archive_that_is_a_pipe_is_not_waited_for(small: Small) -> None:
-    small.files[-1].unlink()
-    os.mkfifo(small.root / "cifar-10-python.tar.gz")
-    with pytest.raises(DamagedFileError, match=r"tar\.gz is damaged: it is a named pipe instead of a file"):
-        small.data().prepare_data()

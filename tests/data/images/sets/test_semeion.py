@@ -99,11 +99,17 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path
 
 
 def test_folder_that_may_not_be_entered_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Path) -> bool:
+    def refuse(self: Path, *, follow_symlinks: bool = True) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "exists", refuse)
+    monkeypatch.setattr(Path, "stat", refuse)
     with pytest.raises(ConfigurationError, match=r"semeion\.data cannot be read \(Permission denied\)"):
+        SemeionDataModule(root=str(tmp_path)).setup()
+
+
+def test_links_in_a_circle_are_named(tmp_path: Path) -> None:
+    (tmp_path / "semeion.data").symlink_to("semeion.data")
+    with pytest.raises(ConfigurationError, match=r"semeion\.data cannot be read \(Too many levels of symbolic links\)"):
         SemeionDataModule(root=str(tmp_path)).setup()
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from laaf_lightning._version import __version__
 from laaf_lightning.cli.chatter import HARMLESS_WARNINGS
 from laaf_lightning.cli.command_line import LAAFCommandLine as LAAFCommandLine
+from laaf_lightning.cli.resume.arguments import with_resumed_config
 from laaf_lightning.cli.shipped_configs import list_or_copy, with_found_configs
 from laaf_lightning.cli.users_code import about_users_code, place_in_users_code
 from laaf_lightning.cli.words import say, without_advertisements
@@ -37,7 +38,7 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
     if given and (command := _WITHOUT_TRAINER.get(given[0])) is not None:
         command(given[1:])
         raise SystemExit(0)
-    found, lines = with_found_configs(given)
+    found, lines = with_found_configs(with_resumed_config(given))
     for line in lines:
         say(line)
     with warnings.catch_warnings(), without_advertisements():

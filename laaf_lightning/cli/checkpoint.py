@@ -69,7 +69,7 @@ def refuse_unresolvable(config: Any, subcommand: str) -> None:
     """Refuse the keywords best and last where there is nothing that the Trainer could resolve them to.
 
     A command has no earlier fit to be the best of, and its own new folder holds no last checkpoint. ``last`` stands
-    where a callback has a folder of its own: a fit that is submitted again and again begins without one.
+    where a callback has a folder of its own, which holds one.
 
     Args:
         config: the settings of the subcommand.
@@ -80,14 +80,14 @@ def refuse_unresolvable(config: Any, subcommand: str) -> None:
     """
     keyword = str(config.get("ckpt_path"))
     trainer = config.get("trainer") or {}
-    if keyword not in {"best", "last"} or (keyword == "last" and _has_last(trainer, subcommand)):
+    if keyword not in {"best", "last"} or (keyword == "last" and _has_last(trainer)):
         return
     files = [file for root in _roots(trainer) for file in root.glob(f"**/checkpoints/{_PATTERNS[keyword]}")]
     newest = max(files, key=lambda file: file.stat().st_mtime, default=None)
     example = f", for example --ckpt_path {newest}, the newest" if newest else ": --ckpt_path FILE"
     raise ConfigurationError(
         f"ckpt_path={keyword!r} names no file: every command has a folder of its own, and knows no checkpoint of "
-        f"another; give the file's path{example}"
+        f"another; give the file's path{example}{', or --resume RUN' if subcommand == 'fit' else ''}"
     )
 
 
@@ -112,11 +112,11 @@ def state_mismatch(message: str) -> str:
     )
 
 
-def _has_last(trainer: Any, subcommand: str) -> bool:
+def _has_last(trainer: Any) -> bool:
     callbacks = trainer.get("callbacks") or []
     for callback in callbacks if isinstance(callbacks, list) else [callbacks]:
         folder = (callback.get("init_args") or {}).get("dirpath")
-        if folder and (subcommand == "fit" or "://" in str(folder) or [*Path(folder).glob(_KEPT)]):
+        if folder and ("://" in str(folder) or [*Path(folder).glob(_KEPT)]):
             return True
     return False
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer
-from pytorch_lightning.callbacks import ProgressBar
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from laaf_lightning.cli.checkpoint import check_checkpoint, refuse_unresolvable
-from laaf_lightning.cli.options import add_options, add_predict_options
+from laaf_lightning.cli.options import add_fit_options, add_options, add_predict_options
 from laaf_lightning.cli.parser import RequestParser, import_all
+from laaf_lightning.cli.resume.newest import resume
 from laaf_lightning.cli.run.folder import CONFIG, DEFAULT_LOGGER, RunFolder
 from laaf_lightning.cli.run.initial_weights import check_initial_weights, take_weights
 from laaf_lightning.cli.run.label import label_of
@@ -100,6 +100,7 @@ class LAAFCommandLine(LightningCLI):
             parser: of all subcommands.
             args: the arguments.
         """
+        add_fit_options(self._parser("fit"))
         add_predict_options(self._parser("predict"))
         super().parse_arguments(parser, args)
 
@@ -120,6 +121,7 @@ class LAAFCommandLine(LightningCLI):
         that ``--model.n 5`` beside a checkpoint with n = 10 is ignored in silence.
         """
         config = self.config[self.config.subcommand]
+        resume(config)
         refuse_unresolvable(config, self.config.subcommand)
         self._checkpoint = check_checkpoint(config.get("ckpt_path"), config.get("weights_only"), self._fetched)
         check_initial_weights(config, self.config.subcommand)
@@ -157,34 +159,18 @@ class LAAFCommandLine(LightningCLI):
         Raises:
             ConfigurationError: for a setting that it refuses.
         """
-        from laaf_lightning.callbacks import FigureCallback  # noqa: PLC0415  # as above
-        from laaf_lightning.checkpoints import write_whole_checkpoints  # noqa: PLC0415  # as above
-        from laaf_lightning.cli.ends.processes import set_timeout  # noqa: PLC0415  # as above
-        from laaf_lightning.cli.run.best_checkpoint import checkpoints_for  # noqa: PLC0415  # as above
-        from laaf_lightning.cli.run.progress import RunProgressBar  # noqa: PLC0415  # as above
+        from laaf_lightning.cli.run.added_callbacks import added_callbacks, settle  # noqa: PLC0415  # as above
 
-        settings = self.config_init[self.subcommand].trainer
-        given = settings.callbacks or []
-        given = [*given] if isinstance(given, (list, tuple)) else [given]
-        added: list[Callback] = []
+        settings = self.config_init[self.subcommand]
         folder = None if self.run_folder.is_the_loggers else self.run_folder.path
-        if settings.enable_checkpointing is not False and not settings.fast_dev_run and not settings.barebones:
-            added += checkpoints_for(self.model, given, folder, self._signals)
-        shows = settings.enable_progress_bar is not False and not settings.barebones
-        if shows and not any(isinstance(callback, ProgressBar) for callback in given):
-            added.append(RunProgressBar())
+        added = added_callbacks(settings.trainer, self.model, folder, self._signals)
         self.trainer_defaults = {**self.trainer_defaults, "callbacks": [self._steps, self._signals, *added]}
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except ValueError as error:
             raise ConfigurationError(f"the Trainer refuses its settings: {error}") from error
-        write_whole_checkpoints(trainer)
+        settle(trainer, self.config[self.subcommand], settings.process_timeout, folder)
         self._signals.trainer = trainer
-        if (limit := self.config_init[self.subcommand].process_timeout) is not None:
-            set_timeout(trainer, limit)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if isinstance(callback, FigureCallback):
-                callback.folder = callback.folder or folder
         return trainer
 
     def before_fit(self) -> None:
@@ -233,9 +219,7 @@ class LAAFCommandLine(LightningCLI):
         """Say in words what came out."""
         self._say_outcome()
 
-    def after_test(self) -> None:
-        """Say in words what came out."""
-        self._say_outcome()
+    after_test = after_validate
 
     def _say_outcome(self, when: str = "", seconds: float | None = None) -> None:
         from laaf_lightning.cli.run import outcome  # noqa: PLC0415  # as above
@@ -256,8 +240,7 @@ class LAAFCommandLine(LightningCLI):
         if not (trains := self._steps.taken or self._signals.others_train) and not self._steps.begun:
             self.run_folder.give_back()
         tell_of(error, self.trainer if trains else None, self.run_folder.path, CONFIG)
-        request = as_wrong_request(error) if isinstance(error, Exception) else None
-        return error if request is None else request
+        return (as_wrong_request(error) if isinstance(error, Exception) else None) or error
 
     def _folder(self) -> Path | None:
         """Return the run's folder, on all ranks."""

@@ -18,6 +18,7 @@ def add_options(parser: LightningArgumentParser) -> None:
     from laaf_lightning.callbacks import (  # noqa: PLC0415  # to parse for
         AdaptiveLossWeights,
         EpochTrainLoss,
+        ExactResume,
         FigureCallback,
         FiniteGuard,
         FreezeSlopes,
@@ -29,6 +30,7 @@ def add_options(parser: LightningArgumentParser) -> None:
     parser.add_lightning_class_args(FigureCallback, "figures")
     parser.add_lightning_class_args(FreezeSlopes, "freeze_slopes")
     parser.add_lightning_class_args(FiniteGuard, "finite_guard")
+    parser.add_lightning_class_args(ExactResume, "exact_resume")
     switched_on = {
         "epoch_train_loss": EpochTrainLoss,
         "resample_collocation": ResampleCollocation,
@@ -61,6 +63,21 @@ def add_options(parser: LightningArgumentParser) -> None:
     parser.link_arguments("model.init_args.problem", "data.init_args.problem")
     for fact in _LINKED_FACTS:
         parser.link_arguments(f"data.{fact}", f"model.init_args.{fact}", apply_on="instantiate")
+
+
+def add_fit_options(parser: LightningArgumentParser) -> None:
+    """Register what only ``laaf fit`` takes.
+
+    Args:
+        parser: its parser.
+    """
+    parser.add_argument(
+        "--resume",
+        type=str | None,
+        default=None,
+        help="Folder of a run to go on with, from its newest whole checkpoint and, without --config, with its "
+        "configuration; without a value the newest run of this configuration.",
+    )
 
 
 def add_predict_options(parser: LightningArgumentParser) -> None:

@@ -127,6 +127,30 @@ class RunFolder:
         )
 
 
+def job_folder(trainer: Any) -> Path | None:
+    """Return where the runs of a configuration lie, under their labels.
+
+    Args:
+        trainer: the Trainer's settings, before a run has a folder.
+
+    Returns:
+        The folder; None for an address.
+    """
+    logger = trainer.get("logger")
+    if logger is False:
+        return _job_of(Path(trainer.get("default_root_dir") or "runs/laaf"), "")
+    first = logger[0] if isinstance(logger, list) else logger
+    if first is None or first is True:
+        first = _default_logger(dict, trainer.get("default_root_dir"))
+    settings = first.get("init_args") or {}
+    root = str(settings.get("save_dir") or trainer.get("default_root_dir") or "runs")
+    if "://" in root:
+        return None
+    if _writes_into_versions(first):
+        return _local(root) / (settings.get("name") or "")
+    return _local(root) / str(next((settings[key] for key in _JOB_SETTINGS if settings.get(key)), "laaf"))
+
+
 def _job_of(root: Path, label: str) -> Path:
     """Return the job's folder: above the run's where the setting comes from an earlier run's saved configuration."""
     root = _local(str(root))

@@ -78,7 +78,7 @@ def test_file_that_may_not_be_read_is_named_with_the_reason(
         READERS[reader](file)
 
 
-@pytest.mark.parametrize("reader", READERS.keys() - {"manifest"})
+@pytest.mark.parametrize("reader", sorted(READERS.keys() - {"manifest"}))
 def test_links_in_a_circle_are_named_with_the_reason(tmp_path: Path, reader: str) -> None:
     (tmp_path / "one").symlink_to(tmp_path / "two")
     (tmp_path / "two").symlink_to(tmp_path / "one")
@@ -86,7 +86,7 @@ def test_links_in_a_circle_are_named_with_the_reason(tmp_path: Path, reader: str
         READERS[reader](tmp_path / "one")
 
 
-@pytest.mark.parametrize("reader", READERS.keys() - {"md5"})
+@pytest.mark.parametrize("reader", sorted(READERS.keys() - {"md5"}))
 def test_zeros_without_end_are_unpacked_no_further_than_they_make_sense(tmp_path: Path, reader: str) -> None:
     (tmp_path / "SHA256SUMS").write_bytes(gzip.compress(bytes(200_000_000), 1))
     refused_within(4, lambda: READERS[reader](tmp_path / "SHA256SUMS"))

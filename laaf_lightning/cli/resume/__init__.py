@@ -1,0 +1,1 @@
+"""``laaf fit --resume``: an earlier run, its configuration and its newest whole checkpoint."""

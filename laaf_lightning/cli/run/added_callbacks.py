@@ -12,9 +12,9 @@ from laaf_lightning.callbacks import ExactResume, FigureCallback
 from laaf_lightning.checkpoints import write_whole_checkpoints
 from laaf_lightning.cli.ends.processes import set_timeout
 from laaf_lightning.cli.ends.stop_signals import StopSignals
-from laaf_lightning.cli.resume.same_settings import training_settings
 from laaf_lightning.cli.run.best_checkpoint import checkpoints_for
 from laaf_lightning.cli.run.progress import RunProgressBar
+from laaf_lightning.cli.run.same_settings import training_settings
 
 
 def added_callbacks(settings: Any, model: LightningModule, folder: Path | None, signals: StopSignals) -> list[Callback]:

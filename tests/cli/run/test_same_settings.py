@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from laaf_lightning.cli.resume.same_settings import training_settings
+from laaf_lightning.cli.run.same_settings import training_settings
 
 CONFIG: dict[str, Any] = {
     "seed_everything": 0,

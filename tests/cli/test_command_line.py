@@ -303,6 +303,7 @@ def test_a_users_plain_baseline_trains_through_the_same_command(
     assert capsys.readouterr().out.splitlines()[-1].startswith("my_validation_loss 0.")
 
 
+@pytest.mark.filterwarnings("ignore:\\s*``instantiate_classes``")  # Lightning's own call, for a module that is not ours
 def test_a_users_plain_baseline_takes_image_data_too(baseline: str) -> None:
     run = laaf("fit", baseline, "--data=laaf_lightning.SemeionDataModule", "--trainer.max_steps=0", LOG_EVERY_STEP)
     assert run.datamodule.num_classes == 10

@@ -121,7 +121,7 @@ class ExactResume(Callback):
         if reasons:
             rank_zero_info(f"ExactResume: {reasons[0]}: only checkpoints between epochs can be resumed.")
         self._pass = TrainingPass.install(trainer)
-        self._tracker = PlaceTracker(place)
+        self._tracker = PlaceTracker(place, validates=trainer.enable_validation)
         if resumed is not None:
             self._go_on(trainer, pl_module, place, resumed)
         assert trainer.fit_loop._data_fetcher is not None

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 _HEADER = "batch,step,loss,checksum\n"
 _MAX_WORDS = 1 << 16
+_MAX_KINDS = 16
 _SECONDS = 1.0
 
 
@@ -61,7 +63,7 @@ class Journal:
         """
         if self.file is None and not self._earlier:
             return []
-        value = torch.tensor(math.nan) if loss is None else loss.detach().to(torch.float64).reshape(())
+        value = torch.tensor(math.nan) if loss is None else loss.detach()
         self._noted.append((number, step, value, self._checksums.of(batch)))
         return self.write() if time.monotonic() - self._written_at > _SECONDS else []
 
@@ -76,20 +78,27 @@ class Journal:
             return []
         numbers, steps, losses, checksums = zip(*self._noted, strict=True)
         self._noted = []
-        entries = map(Entry, steps, _fetched(losses), _fetched(checksums))
+        values = [loss.to(torch.float64).reshape(()) for loss in losses]
+        entries = map(Entry, steps, _fetched(values), _fetched(checksums))
         noted: dict[int, Entry] = dict(zip(numbers, entries, strict=True))
-        if self.file is not None:
-            new = not self.file.exists()
-            with self.file.open("a", encoding="utf-8") as file:
-                file.write(_HEADER * new)
-                file.writelines(
-                    f"{number},{entry.step},{entry.loss.hex()},{entry.checksum}\n" for number, entry in noted.items()
-                )
+        try:
+            self._append(noted)
+        except OSError as error:  # the run is worth more than its journal
+            rank_zero_warn(f"the journal {self.file} is not kept from step {steps[0]} on: {error.strerror}")
+            self.file = None
         return [
             (number, self._earlier[number], entry)
             for number, entry in noted.items()
             if number in self._earlier and _bits(self._earlier[number]) != _bits(entry)
         ]
+
+    def _append(self, noted: Mapping[int, Entry]) -> None:
+        if self.file is None:
+            return
+        is_new = not self.file.exists()
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(_HEADER * is_new)
+            file.writelines(f"{number},{e.step},{e.loss.hex()},{e.checksum}\n" for number, e in noted.items())
 
 
 def read_journal(file: Path) -> dict[int, Entry]:
@@ -111,7 +120,7 @@ def _entries(file: Path) -> Iterator[tuple[int, Entry]]:
             yield int(number), Entry(int(step), float.fromhex(loss), int(checksum))
 
 
-def _fetched(values: tuple[Tensor, ...]) -> list[Any]:
+def _fetched(values: Sequence[Tensor]) -> list[Any]:
     return torch.stack([value.to(values[0].device) for value in values]).tolist()
 
 
@@ -123,21 +132,21 @@ class _Checksums:
     """Sums up the bits of batches, each word times its position; of large tensors every k-th word."""
 
     def __init__(self) -> None:
-        self._last: tuple[list[tuple[int, int, int]], Tensor] | None = None
-        self._held: list[Tensor] = []
+        self._batch: Any = None  # the last one, held so that no other takes its place
+        self._tensors: list[Tensor] = []
+        self._versions: list[int] = []
+        self._total = torch.zeros((), dtype=torch.int64)
         self._positions: dict[tuple[int, torch.device], Tensor] = {}
 
     def of(self, batch: Any) -> Tensor:
-        tensors = [leaf for leaf in tree_leaves(_plain(batch)) if isinstance(leaf, Tensor) and leaf.numel()]
-        if not tensors:
-            return torch.zeros((), dtype=torch.int64)
-        key = [(id(t), t.data_ptr(), -1 if t.is_inference() else t._version) for t in tensors]
-        if self._last is None or self._last[0] != key:  # a full batch is the same at every step
-            total = torch.zeros((), dtype=torch.int64, device=tensors[0].device)
-            for number, tensor in enumerate(tensors, start=1):
-                total = total * 31 + self._sum(tensor).to(total.device) * number
-            self._last, self._held = (key, total), tensors  # held, so that no other tensor takes their place
-        return self._last[1]
+        if batch is self._batch and self._versions == [*map(_version, self._tensors)]:
+            return self._total  # a full batch is the same at every step
+        self._tensors = [leaf for leaf in tree_leaves(_plain(batch)) if isinstance(leaf, Tensor) and leaf.numel()]
+        self._batch, self._versions = batch, [*map(_version, self._tensors)]
+        self._total = torch.zeros((), dtype=torch.int64, device=self._tensors[0].device if self._tensors else None)
+        for number, tensor in enumerate(self._tensors, start=1):
+            self._total = self._total * 31 + self._sum(tensor).to(self._total.device) * number
+        return self._total
 
     def _sum(self, tensor: Tensor) -> Tensor:
         data = torch.view_as_real(tensor.detach()) if tensor.is_complex() else tensor.detach()
@@ -146,8 +155,15 @@ class _Checksums:
         words = words[:: -(-len(words) // _MAX_WORDS)].to(torch.int64)
         position = (len(words), words.device)
         if position not in self._positions:
-            self._positions = {position: torch.arange(1, len(words) + 1, device=words.device)}
+            if len(self._positions) == _MAX_KINDS:
+                self._positions.clear()
+            self._positions[position] = torch.arange(1, len(words) + 1, device=words.device)
         return (words * self._positions[position]).sum()
+
+
+def _version(tensor: Tensor) -> int:
+    """Count its changes in place, where torch does."""
+    return -1 if tensor.is_inference() else tensor._version
 
 
 def _plain(batch: Any) -> Any:

@@ -57,11 +57,13 @@ class PlaceTracker:
 
     Args:
         start: where the fit goes on.
+        validates: whether there is a validation at all.
     """
 
-    def __init__(self, start: Place) -> None:
+    def __init__(self, start: Place, *, validates: bool) -> None:
         self._validation, self._plateau, self._logged = start.validation, start.plateau, start.logged
         self._epoch_has_ended = self._epoch_is_new = False
+        self._validates = validates
 
     def batch_started(self) -> None:
         """Note that all that follows the batch before is done."""
@@ -72,7 +74,7 @@ class PlaceTracker:
         """Note that a batch was trained on."""
         loop, fetcher = trainer.fit_loop.epoch_loop, trainer.fit_loop._data_fetcher
         assert fetcher is not None
-        due = trainer.enable_validation and loop._should_check_val_fx(fetcher)
+        due = self._validates and loop._should_check_val_fx(fetcher)
         self._validation, self._plateau = "due" if due else "none", "step"
         self._logged = loop._batches_that_stepped + (not loop._should_accumulate())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,26 +49,40 @@ def set_random_states(states: Mapping[str, Any], device: torch.device) -> None:
         torch.mps.set_rng_state(states["mps"])
 
 
-def generator_states(owners: Iterable[object]) -> list[Any]:
-    """Read the states of the generators that objects keep as attributes.
+def generators_of(owners: Iterable[object]) -> list[Any]:
+    """Find the generators that objects keep as attributes.
 
     Args:
         owners: such as loaders, samplers and data sets.
 
     Returns:
-        One for each generator, in an order that the same objects give again.
+        Generators of torch, NumPy and Python, each once, in an order that the same objects give again.
     """
-    return [_read(generator) for generator in _generators(owners)]
+    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+    values = [value for owner in owners for value in getattr(owner, "__dict__", {}).values()]
+    return [*{id(value): value for value in values if isinstance(value, kinds)}.values()]
 
 
-def set_generator_states(owners: Iterable[object], states: Iterable[Any]) -> None:
-    """Put the generators of objects back.
+def generator_states(generators: Iterable[Any]) -> list[Any]:
+    """Read the states of generators.
 
     Args:
-        owners: as they were given to `generator_states`.
-        states: what it returned.
+        generators: of `generators_of`.
+
+    Returns:
+        One for each.
     """
-    for generator, state in zip(_generators(owners), states, strict=False):
+    return [_read(generator) for generator in generators]
+
+
+def set_generator_states(generators: Iterable[Any], states: Iterable[Any]) -> None:
+    """Put generators back.
+
+    Args:
+        generators: of `generators_of`.
+        states: what `generator_states` returned.
+    """
+    for generator, state in zip(generators, states, strict=False):
         _write(generator, state)
 
 
@@ -114,16 +128,6 @@ def from_plain(states: Any) -> Any:
     if set(states) == {"dtype", "bits"}:
         return states["bits"].numpy().astype(states["dtype"])
     return {key: from_plain(value) for key, value in states.items()}
-
-
-def _generators(owners: Iterable[object]) -> Iterator[Any]:
-    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-    seen: set[int] = set()
-    for owner in owners:
-        for value in getattr(owner, "__dict__", {}).values():
-            if isinstance(value, kinds) and id(value) not in seen:
-                seen.add(id(value))
-                yield value
 
 
 def _read(generator: Any) -> Any:

@@ -16,6 +16,7 @@ from torch.utils.data.dataloader import _SingleProcessDataLoaderIter
 from laaf_lightning.callbacks.exact_resume.random_states import (
     States,
     generator_states,
+    generators_of,
     random_states,
     set_generator_states,
     set_random_states,
@@ -37,6 +38,8 @@ class TrainingPass:
         self._loader = loader
         self._device = device
         self._length = sized_len(loader)
+        self._go_on_alone = [isinstance(one, _Stateful) for one in loader.flattened]  # slow to ask at every step
+        self._generators = generators_of(self._owners())
         self._begun: States | None = None
         self._again: tuple[States, int] | None = None
 
@@ -68,7 +71,7 @@ class TrainingPass:
         Returns:
             What `set_states` takes.
         """
-        return {"global": random_states(self._device), "own": generator_states(self._owners())}
+        return {"global": random_states(self._device), "own": generator_states(self._generators)}
 
     def set_states(self, states: States) -> None:
         """Put all generators back.
@@ -77,7 +80,7 @@ class TrainingPass:
             states: as they were.
         """
         set_random_states(states["global"], self._device)
-        set_generator_states(self._owners(), states["own"])
+        set_generator_states(self._generators, states["own"])
 
     def loader_states(self) -> list[dict[str, Any]]:
         """Ask loaders that have a state for it.
@@ -85,7 +88,8 @@ class TrainingPass:
         Returns:
             As Lightning keeps it in a checkpoint.
         """
-        return self._loader._state_dicts()
+        alone = zip(self._loader.flattened, self._go_on_alone, strict=True)
+        return [loader.state_dict() for loader, goes_on in alone if goes_on]
 
     def go_on(self, begun: States, batches: int) -> None:
         """Let the next pass be one that began earlier.
@@ -107,6 +111,7 @@ class TrainingPass:
 
     def __iter__(self) -> Iterator[Any]:
         # A generator: it begins at the first batch, when all that a start draws has been drawn.
+        self._generators = generators_of(self._owners())
         now = self.states()
         again, self._again = self._again, None
         if again is not None:
@@ -129,9 +134,8 @@ class TrainingPass:
     def _skip(self, count: int) -> None:
         """Leave out batches that were trained on: their indices where that is enough, else the batches."""
         iterators: list[Any] = list(getattr(self._loader._iterator, "iterators", []))
-        by_themselves = [isinstance(loader, _Stateful) for loader in self._loader.flattened]
         for _ in range(count):
-            for one, goes_on in zip(iterators, by_themselves, strict=True):
+            for one, goes_on in zip(iterators, self._go_on_alone, strict=True):
                 if len(iterators) == 1 and isinstance(one, _SingleProcessDataLoaderIter):
                     one._next_index()
                 elif not goes_on:

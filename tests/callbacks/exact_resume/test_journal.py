@@ -139,3 +139,12 @@ def test_a_checkpoint_without_it_says_so(tmp_path: Path) -> None:
     warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended")
     with pytest.warns(UserWarning, match="was saved without ExactResume"):
         fit(tmp_path / "second", checkpoint=tmp_path / "step=2.ckpt")
+
+
+def test_a_journal_that_cannot_be_written_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "none" / "journal.csv")
+    journal.note(1, 1, torch.tensor(0.5), X)
+    with pytest.warns(UserWarning, match=r"journal.csv is not kept from step 1 on: No such file or directory"):
+        assert journal.write() == []
+    journal.note(2, 2, torch.tensor(0.5), X)
+    assert journal.write() == []

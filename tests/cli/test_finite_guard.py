@@ -13,7 +13,7 @@ BAD = (*TINY, "--slope_recovery.weight=0", "--model.optimizer.lr=1e30", "--train
 def test_a_run_of_nan_ends_with_one_sentence_and_a_status_that_is_not_zero(capsys: pytest.CaptureFixture[str]) -> None:
     sentence = refusal(capsys, "fit", *BAD)
     assert "training was stopped: at step 1 (counted from 0) the loss went first" in sentence
-    assert "there is no earlier checkpoint" in sentence
+    assert "no checkpoint was saved before" in sentence
 
 
 def test_it_is_on_unless_it_is_switched_off_and_stands_in_the_saved_configuration() -> None:

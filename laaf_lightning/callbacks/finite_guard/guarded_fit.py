@@ -211,7 +211,7 @@ class GuardedFit:
         returns = self._settings.returns
         returned = f" after {returns} return{'s' if returns > 1 else ''} to an earlier state" if returns else ""
         path = self._checkpoints.newest()
-        kept = "there is no earlier checkpoint"
+        kept = "no checkpoint was saved before"
         if path is not None:
             kept = f"the last finite checkpoint is {path} (go on from it by fit's argument ckpt_path, --ckpt_path)"
         where = f"at step {step} (counted from 0) {finding.text}"

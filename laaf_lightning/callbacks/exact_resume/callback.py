@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
-from laaf_lightning.callbacks.exact_resume.journal import Entry, Journal, read_journal
 from laaf_lightning.callbacks.exact_resume.place import Place, PlaceTracker, rewrite_loops, settle_fetcher, settle_loops
 from laaf_lightning.callbacks.exact_resume.plateau import tell_plateau_schedulers
 from laaf_lightning.callbacks.exact_resume.random_states import as_plain, from_plain
+from laaf_lightning.callbacks.exact_resume.repeated_steps import RepeatedSteps, ground
 from laaf_lightning.callbacks.exact_resume.training_pass import TrainingPass, obstacles
 from laaf_lightning.callbacks.exact_resume.unfinished import (
     LoggedMeans,
@@ -29,7 +27,6 @@ from laaf_lightning.callbacks.exact_resume.unfinished import (
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 KEY = "exact_resume"
-JOURNAL = "journal.csv"
 OnDivergence = Literal["stop", "warn"]
 
 
@@ -81,15 +78,14 @@ class ExactResume(Callback):
         self._at_end: dict[str, Any] | None = None
         self._loader_states: list[dict[str, Any]] = []
         self._means = LoggedMeans({})
-        self._notes = Journal(None)
+        self._steps: RepeatedSteps | None = None
         self._quiet = contextlib.ExitStack()
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Write the place into the loops before the Trainer loads them."""
-        state = checkpoint.get(KEY)
         if trainer.state.fn != TrainerFn.FITTING or not self.enabled:
             return
-        if state is None:
+        if (state := checkpoint.get(KEY)) is None:
             rank_zero_warn(
                 "the checkpoint was saved without ExactResume: order and random numbers of the resumed run are not "
                 "those that it would have had"
@@ -108,9 +104,8 @@ class ExactResume(Callback):
         self._reset()
         if not self.enabled or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        place = Place(logged=trainer.fit_loop.epoch_loop._batches_that_stepped)
-        if resumed is not None:
-            place = Place(**resumed["place"])
+        here = {"logged": trainer.fit_loop.epoch_loop._batches_that_stepped}
+        place = Place(**(here if resumed is None else resumed["place"]))
         reasons = obstacles(trainer, place.batches)
         if reasons and place.batches:
             raise ConfigurationError(
@@ -128,7 +123,7 @@ class ExactResume(Callback):
         iter(trainer.fit_loop._data_fetcher)  # the one that the Trainer has made began in other random states
         settle_fetcher(trainer, place)
         if self.journal:
-            self._notes = self._open_journal(trainer, resumed)
+            self._steps = RepeatedSteps(trainer, resumed, self.settings, stops=self.on_divergence == "stop")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note that an epoch begins; its loaders may be new ones."""
@@ -154,9 +149,8 @@ class ExactResume(Callback):
         self._after_step = self._pass.states()
         self._loader_states = self._pass.loader_states()
         self._means.add(trainer)
-        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-        number = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        self._compare(self._notes.note(number, trainer.global_step, loss, batch))
+        if self._steps is not None:
+            self._steps.note(trainer, outputs, batch)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note that a validation is over."""
@@ -174,7 +168,8 @@ class ExactResume(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the state for checkpoints that are saved later."""
         if self._tracker is not None:
-            self._compare(self._notes.write())
+            if self._steps is not None:
+                self._steps.write()
             self._at_end = self._state(trainer, pl_module)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -184,7 +179,8 @@ class ExactResume(Callback):
         checkpoint[KEY] = self._state(trainer, pl_module) if self._at_end is None else self._at_end
         if _is_in_step(trainer) and self._loader_states:  # they have given a batch that was not trained on
             checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"] = self._loader_states
-        self._compare(self._notes.write())
+        if self._steps is not None:
+            self._steps.write()
         for logger in trainer.loggers if trainer.is_global_zero else []:
             flush = getattr(getattr(logger, "experiment", None), "flush", None)
             if callable(flush):
@@ -213,13 +209,12 @@ class ExactResume(Callback):
         if trainer.world_size > 1:
             ranks = [{} for _ in range(trainer.world_size)]
             torch.distributed.all_gather_object(ranks, own)
-        callback_metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         return {
             "place": place.as_state(),
             "ranks": ranks,
-            "callback_metrics": callback_metrics,
+            "callback_metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
             "settings": self.settings,
-            "computed_on": _computed_on(trainer),
+            "ground": ground(trainer),
         }
 
     def _go_on(self, trainer: Trainer, module: LightningModule, place: Place, resumed: Mapping[str, Any]) -> None:
@@ -248,62 +243,8 @@ class ExactResume(Callback):
         self._pass.set_states(now)
         self._after_step = now
 
-    def _open_journal(self, trainer: Trainer, resumed: Mapping[str, Any] | None) -> Journal:
-        """Open the run's own journal and read the earlier one, of the same process."""
-        name = JOURNAL if trainer.global_rank == 0 else JOURNAL.replace(".", f"-rank{trainer.global_rank}.")
-        kept = [c.dirpath for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
-        folder = next((Path(path) for path in kept if path and "://" not in str(path)), None)
-        earlier: dict[int, Entry] = {}
-        path = str(trainer.ckpt_path or "")
-        if resumed is not None and path and "://" not in path:
-            earlier = self._comparable(read_journal(Path(path).parent / name), resumed, trainer)
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        return Journal(None if folder is None else folder / name, earlier)
-
-    def _comparable(self, earlier: dict[int, Entry], resumed: Mapping[str, Any], trainer: Trainer) -> dict[int, Entry]:
-        taken: Any = trainer.fit_loop.epoch_loop.batch_progress.total
-        if max(earlier, default=0) <= taken.processed:
-            return {}
-        if resumed["settings"] != self.settings:
-            rank_zero_info("Resumed with other settings: not compared with the steps that the run took before.")
-            return {}
-        if resumed["computed_on"] != _computed_on(trainer):
-            rank_zero_info(
-                f"Resumed on other ground ({_computed_on(trainer)}, before {resumed['computed_on']}): not compared "
-                "with the steps that the run took before."
-            )
-            return {}
-        return earlier
-
-    def _compare(self, differences: list[tuple[int, Entry, Entry]]) -> None:
-        if not differences:
-            return
-        _, before, now = differences[0]
-        what = f"its loss was {before.loss!r} and is {now.loss!r}"
-        if before.checksum != now.checksum:
-            what = "it is trained on another batch"
-        text = (
-            f"the resumed run is not the one that was cut off: at optimiser step {now.step} {what}, so data, seed or "
-            "settings are not those of then"
-        )
-        if self.on_divergence == "stop":
-            raise ConfigurationError(
-                f"{text}; resume with the configuration that was saved beside the checkpoint, or go on all the same "
-                "with ExactResume(on_divergence='warn') (--exact_resume.on_divergence warn)"
-            )
-        rank_zero_warn(text)
-        self._notes = Journal(self._notes.file)
-
 
 def _is_in_step(trainer: Trainer) -> bool:
     """Tell whether a batch was fetched that is not trained on yet."""
     batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
     return bool(batches.ready != batches.processed)
-
-
-def _computed_on(trainer: Trainer) -> str:
-    """Name what the last bits of a sum depend on."""
-    device = trainer.strategy.root_device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return f"torch {torch.__version__}, {name}, {trainer.world_size} x {torch.get_num_threads()} threads"

@@ -62,9 +62,10 @@ def kernel(kernel_cache: Path) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes minutes unless it is asked for: ``pytest -m soak``."""
-    if "soak" in config.option.markexpr:
-        return
-    soak = [item for item in items if item.get_closest_marker("soak")]
-    items[:] = [item for item in items if item not in soak]
-    config.hook.pytest_deselected(items=soak)
+    """Leave out what takes minutes unless it is asked for: ``pytest -m long``, ``pytest -m soak``."""
+    for tier in ("long", "soak"):
+        if tier in config.option.markexpr:
+            continue
+        left_out = [item for item in items if item.get_closest_marker(tier)]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)

@@ -79,8 +79,14 @@ def test_a_module_tells_its_trainer_from_none_from_the_other_packages_and_from_f
     "order",
     [
         "import lightning.pytorch as L; from laaf_lightning.lightning_packages import LightningDataModule as D",
-        "from laaf_lightning.lightning_packages import LightningDataModule as D; import lightning.pytorch as L",
-        "import pytorch_lightning as L; from laaf_lightning.lightning_packages import LightningDataModule as D",
+        pytest.param(
+            "from laaf_lightning.lightning_packages import LightningDataModule as D; import lightning.pytorch as L",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            "import pytorch_lightning as L; from laaf_lightning.lightning_packages import LightningDataModule as D",
+            marks=pytest.mark.long,
+        ),
         "from laaf_lightning.lightning_packages import LightningDataModule as D; import pytorch_lightning as L",
     ],
 )

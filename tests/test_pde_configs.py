@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ NAMES = [
 EQUATIONS = {"helmholtz": ["--model.problem.init_args.hard_conditions=true", "--data.num_condition={}"]}
 EQUATIONS |= {"heat": [], "inverse_burgers": [], "allen_cahn": []}
 FIGURES = {"space_time": {"slices", "spectrum", "field", "error"}, "plane": {"field", "error"}}
+
+
+def some_in_the_gate(names: Iterable[str], *kept: str) -> list[Any]:
+    """Leave the rest to ``pytest -m long``."""
+    return [name if name in kept else pytest.param(name, marks=pytest.mark.long) for name in names]
 
 
 def stated_error(name: str) -> tuple[float, float, float]:
@@ -42,7 +48,7 @@ def test_it_states_the_error_that_it_reaches_with_its_spread(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", some_in_the_gate(NAMES, "burgers", "inverse_burgers"))
 def test_it_trains_measures_and_draws(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,7 +80,7 @@ def test_it_trains_measures_and_draws(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EQUATIONS)
+@pytest.mark.parametrize("name", some_in_the_gate(EQUATIONS, "helmholtz"))
 def test_self_scaled_broyden_is_laid_over_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     quick = ["--trainer.max_steps=4", "--data.num_residual=64", "--model.optimizer.init_args.steps=[2]"]

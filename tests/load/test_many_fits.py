@@ -1,4 +1,4 @@
-"""Many fits: in one process, at once in one folder, building one kernel."""
+"""Many fits: in one process, and at once in one folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import pytorch_lightning as pl
 import torch
 
 import laaf_lightning as laaf
-from laaf_lightning.derivatives.engines.fused import build
 from tests.trainers import quiet_trainer
 
 pytestmark = pytest.mark.soak
@@ -78,15 +77,3 @@ def test_eight_fits_at_once_in_one_folder(tmp_path: Path) -> None:
     states = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in runs]
     for state in states[1:]:
         assert all(torch.equal(value, states[0][name]) for name, value in state.items())
-
-
-def test_two_processes_build_the_kernel(tmp_path: Path) -> None:
-    if (reason := build.why_not_buildable()) is not None:
-        pytest.skip(reason)
-    said = processes(
-        [["-m", "laaf_lightning", "fit", *TINY, "--model.engine", "fused"]] * 2,
-        tmp_path,
-        TORCH_EXTENSIONS_DIR=str(tmp_path / "extensions"),
-    )
-    errors = {text.splitlines()[-1].partition(" after ")[0] for text in said}
-    assert len(errors) == 1

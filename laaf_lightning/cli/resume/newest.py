@@ -65,15 +65,17 @@ def resume(config: Any) -> None:
     """Replace the setting ``resume`` by the checkpoint that it names, and say which.
 
     Args:
-        config: the settings of the subcommand, which are changed.
+        config: the settings of the subcommand, which are changed; saved ones, which other subcommands take too, have no
+            such key.
     """
     found = checkpoint_to_resume(config, label_of(config))
+    config.pop("resume", None)
     if found is None:
         return
     for reason in found.passed_over:
         say(f"passed over: {reason}")
     say(f"resumes {found.file}, of step {found.step}")
-    config.ckpt_path, config.resume = str(found.file), None
+    config.ckpt_path = str(found.file)
 
 
 def newest_whole(runs: Iterable[Path], otherwise: str) -> Found:

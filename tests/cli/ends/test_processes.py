@@ -83,6 +83,7 @@ def test_sigterm_to_one_of_two_ranks_ends_both_with_143(started: list[subprocess
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_rank_that_is_killed_or_hangs_ends_the_other(started: list[subprocess.Popen[str]], number: int) -> None:
     process = training(started, *TWO)

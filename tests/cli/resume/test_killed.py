@@ -80,6 +80,7 @@ def waits(count: int, seed: int) -> list[float]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_of_images_killed_once(tmp_path: Path) -> None:
     assert compare(FOR_THE_GATE, tmp_path, [0.3]) == 1
 

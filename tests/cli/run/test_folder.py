@@ -221,7 +221,8 @@ def test_a_foreign_logger_has_a_folder_beside_it_for_each_run(workplace: Path) -
         assert folder is not None
         assert folder.parts[:3] == ("runs", "laaf", "layer-n10-recovery")
         written = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-        assert written == {"config.yaml", "outcome.json", "checkpoints/last.ckpt", "figures/slope_slopes.png"}
+        files = {"config.yaml", "outcome.json", "checkpoints/last.ckpt", "checkpoints/journal.csv"}
+        assert written == {*files, "figures/slope_slopes.png"}
     assert {name: content for name, content in snapshot(workplace).items() if name in kept} == kept
 
 

@@ -74,6 +74,7 @@ def unloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("kernel")
 def test_a_build_for_a_processor_without_vectors_gives_the_same(tmp_path: Path) -> None:
     output = finished(python(ASSERT, tmp_path, ATEN_CPU_CAPABILITY="default"))

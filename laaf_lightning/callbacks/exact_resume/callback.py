@@ -14,13 +14,12 @@ from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from laaf_lightning.callbacks.exact_resume.place import Place, PlaceTracker, rewrite_loops, settle_fetcher, settle_loops
 from laaf_lightning.callbacks.exact_resume.plateau import tell_plateau_schedulers
-from laaf_lightning.callbacks.exact_resume.random_states import as_plain, from_plain
+from laaf_lightning.callbacks.exact_resume.process_state import state_of_this_process, states_of_processes
+from laaf_lightning.callbacks.exact_resume.random_states import from_plain
 from laaf_lightning.callbacks.exact_resume.repeated_steps import RepeatedSteps, ground
 from laaf_lightning.callbacks.exact_resume.training_pass import TrainingPass, obstacles
 from laaf_lightning.callbacks.exact_resume.unfinished import (
     LoggedMeans,
-    gradients,
-    metric_states,
     set_gradients,
     set_metric_states,
 )
@@ -40,7 +39,7 @@ class ExactResume(Callback):
     ``DataLoader``, also with worker processes (whose part of the epoch is fetched again; those of
     ``persistent_workers`` are started anew at every epoch), with loaders that have a ``state_dict`` of their own, and
     on several processes, the same number as before. A stream without one cannot be resumed within an epoch, which is
-    an error there.
+    an error there. Gradients that a module adds up by hand, under manual optimisation, are not kept.
 
     Beside the checkpoints, ``journal.csv`` has a line for every batch (number, optimiser step, loss, checksum). Steps
     that the run has taken after its last checkpoint are repeated when it is resumed, and must come out the same.
@@ -74,6 +73,7 @@ class ExactResume(Callback):
     def _reset(self) -> None:
         self._tracker: PlaceTracker | None = None
         self._pass: TrainingPass | None = None
+        self._has_failed = False
         self._after_step: dict[str, Any] | None = None
         self._at_end: dict[str, Any] | None = None
         self._loader_states: list[dict[str, Any]] = []
@@ -86,10 +86,11 @@ class ExactResume(Callback):
         if trainer.state.fn != TrainerFn.FITTING or not self.enabled:
             return
         if (state := checkpoint.get(KEY)) is None:
-            rank_zero_warn(
-                "the checkpoint was saved without ExactResume: order and random numbers of the resumed run are not "
-                "those that it would have had"
-            )
+            if checkpoint.get("global_step"):  # not that of a tuner, which has begun nothing
+                rank_zero_warn(
+                    "the checkpoint was saved without ExactResume: order and random numbers of the resumed run are "
+                    "not those that it would have had"
+                )
             return
         rewrite_loops(checkpoint, Place(**state["place"]))
         self._resumed = state
@@ -170,13 +171,13 @@ class ExactResume(Callback):
         if self._tracker is not None:
             if self._steps is not None:
                 self._steps.write()
-            self._at_end = self._state(trainer, pl_module)
+            self._at_end = self._state(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Keep the state, and write out what loggers and the journal have in hand."""
         if self._tracker is None:
             return
-        checkpoint[KEY] = self._state(trainer, pl_module) if self._at_end is None else self._at_end
+        checkpoint[KEY] = self._state(trainer) if self._at_end is None else self._at_end
         if _is_in_step(trainer) and self._loader_states:  # they have given a batch that was not trained on
             checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"] = self._loader_states
         if self._steps is not None:
@@ -186,11 +187,15 @@ class ExactResume(Callback):
             if callable(flush):
                 flush()
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Note that other processes may not come along any more."""
+        self._has_failed = True
+
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave warnings as they were."""
         self._quiet.close()
 
-    def _state(self, trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+    def _state(self, trainer: Trainer) -> dict[str, Any]:
         """Collect what a checkpoint is to hold, from all processes."""
         assert self._tracker is not None
         assert self._pass is not None
@@ -198,17 +203,7 @@ class ExactResume(Callback):
         begun, now = self._pass.begun, self._pass.states()
         if _is_in_step(trainer) or place.validation == "due":
             now = begun if not place.batches or self._after_step is None else self._after_step
-        own = {
-            "begun": as_plain(begun),
-            "now": as_plain(now),
-            "gradients": gradients(module) if place.accumulating else {},
-            "metrics": metric_states(trainer) if place.batches else {},
-            "logged": LoggedMeans.read(trainer) if place.batches else {},
-        }
-        ranks = [own]
-        if trainer.world_size > 1:
-            ranks = [{} for _ in range(trainer.world_size)]
-            torch.distributed.all_gather_object(ranks, own)
+        ranks = states_of_processes(trainer, place, begun, now, alone=self._has_failed)
         return {
             "place": place.as_state(),
             "ranks": ranks,
@@ -227,13 +222,8 @@ class ExactResume(Callback):
         if place.batches:
             self._quiet.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
-        if len(resumed["ranks"]) != trainer.world_size:
-            rank_zero_warn(
-                f"the checkpoint is one of {len(resumed['ranks'])} processes, and {trainer.world_size} go on: their "
-                "batches and random numbers are not those that it would have had"
-            )
+        if not (own := state_of_this_process(trainer, resumed["ranks"])):
             return
-        own = resumed["ranks"][trainer.global_rank]
         set_gradients(module, own["gradients"])
         set_metric_states(module, own["metrics"])
         self._means = LoggedMeans(own["logged"])

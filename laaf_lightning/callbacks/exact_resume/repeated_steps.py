@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
 from laaf_lightning.callbacks.exact_resume.journal import Entry, Journal, read_journal
@@ -31,7 +30,7 @@ class RepeatedSteps:
         self._stops = stops
         rank = trainer.global_rank
         name = JOURNAL if rank == 0 else JOURNAL.replace(".", f"-rank{rank}.")
-        kept = [c.dirpath for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
+        kept = [getattr(callback, "dirpath", None) for callback in trainer.checkpoint_callbacks]
         folder = next((Path(path) for path in kept if path and "://" not in str(path)), None)
         earlier: dict[int, Entry] = {}
         path = str(trainer.ckpt_path or "")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
+from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
@@ -179,7 +181,7 @@ class PINN(PDEModule):
 
     def on_fit_start(self) -> None:
         """Build the kernel for a long run; say how derivatives are computed; warn about low precision."""
-        if self.differentiator.hint and self.trainer.estimated_stepping_batches > LONG_RUN:
+        if self.differentiator.hint and _steps_of(self.trainer) > LONG_RUN:
             self.solution.choose_engine(builds=True)
         rank_zero_info(self._how_derivatives_are_computed())
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
@@ -205,3 +207,13 @@ class PINN(PDEModule):
         for name, true in self.problem.true_coefficients().items():
             error = (self.coefficients[name].detach() - true).abs() / (abs(true) or 1.0)
             self.log(f"{stage}/{name}_error", error, prog_bar=True, sync_dist=True)
+
+
+def _steps_of(trainer: Trainer) -> float:
+    """Count a run's steps, where possible without its loaders: once these are made, no state of theirs is loaded."""
+    per_epoch: int | None = getattr(getattr(trainer, "datamodule", None), "steps_per_epoch", None)
+    epochs = trainer.max_epochs
+    if per_epoch is None or epochs is None or epochs < 0:
+        return trainer.estimated_stepping_batches
+    steps = math.ceil(per_epoch / trainer.accumulate_grad_batches) * epochs
+    return min(steps, trainer.max_steps) if trainer.max_steps >= 0 else steps

@@ -215,6 +215,7 @@ class ExactResume(Callback):
     def _go_on(self, trainer: Trainer, module: LightningModule, place: Place, resumed: Mapping[str, Any]) -> None:
         assert self._pass is not None
         settle_loops(trainer, place)
+        self._pass.load_pending_states(trainer)
         trainer._logger_connector._callback_metrics.update(
             {name: torch.tensor(value) for name, value in resumed["callback_metrics"].items()}
         )

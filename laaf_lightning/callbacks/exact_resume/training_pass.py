@@ -82,6 +82,16 @@ class TrainingPass:
         set_random_states(states["global"], self._device)
         set_generator_states(self._generators, states["own"])
 
+    def load_pending_states(self, trainer: Trainer) -> None:
+        """Load the states of loaders that were made before the checkpoint was read, which Lightning forgets.
+
+        Args:
+            trainer: whose loaders they are.
+        """
+        pending = trainer.fit_loop._combined_loader_states_to_load
+        trainer.fit_loop._combined_loader_states_to_load = []
+        self._loader._load_state_dicts(pending)
+
     def loader_states(self) -> list[dict[str, Any]]:
         """Ask loaders that have a state for it.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler, WeightedRandomSampler
 
@@ -19,6 +20,7 @@ from laaf_lightning import ConfigurationError
 from laaf_lightning.models import LeNet
 from tests.callbacks.exact_resume.runs import Net, Noisy, differences, loader, run
 from tests.callbacks.exact_resume.test_exact_resume import wrong
+from tests.trainers import quiet_trainer
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'train_dataloader' does not:UserWarning",
@@ -147,3 +149,54 @@ def extras() -> list[Any]:
 def test_resumed_with_images(settings: dict[str, Any], number: int, tmp_path: Path) -> None:
     job = (classifier, partial(images, num_workers=number), {"callbacks": extras, **settings})
     assert not wrong(job, tmp_path, slice(4, None, 6))
+
+
+def pinn() -> laaf.PINN:
+    def optimizer(parameters: Any) -> laaf.SequentialOptimizer:
+        return laaf.SequentialOptimizer(
+            parameters, [partial(torch.optim.Adam, lr=0.01), partial(laaf.SelfScaledBroyden, max_iter=2)], steps=[4]
+        )
+
+    return laaf.PINN(laaf.Burgers(), width=6, depth=2, scope="layer", n=10, optimizer=optimizer)
+
+
+def points() -> laaf.CollocationDataModule:
+    return laaf.CollocationDataModule(laaf.Burgers(), 60, 10, steps_per_epoch=3, batch_size=20)
+
+
+def resampling() -> list[Any]:
+    rad = laaf.ResampleCollocation(every_n_steps=2, method="rad", until_step=4)
+    return [laaf.SlopeRecovery(laaf.OffAfter(steps=5)), rad, laaf.AdaptiveLossWeights(every_n_steps=2)]
+
+
+def regressor() -> laaf.FunctionRegressor:
+    return laaf.FunctionRegressor(width=6, depth=2, scope="neuron", n=10)
+
+
+def samples() -> laaf.DiscontinuousFunctionDataModule:
+    return laaf.DiscontinuousFunctionDataModule(num_points=20, num_test_points=20, steps_per_epoch=4)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        (pinn, points, {"precision": "64-true", "callbacks": resampling, "max_epochs": 2}),
+        (regressor, samples, {"callbacks": extras, "accumulate_grad_batches": 2}),
+    ],
+    ids=["PINN", "regressor"],
+)
+def test_resumed_with_points(job: Any, tmp_path: Path) -> None:
+    assert not wrong(job, tmp_path, slice(4, None, 5))
+
+
+def test_minibatches_of_points_go_on_without_the_callback_too(tmp_path: Path) -> None:
+    def fitted(checkpoint: Path | None) -> laaf.PINN:
+        torch.manual_seed(0)
+        saves = ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=2, save_top_k=-1, enable_version_counter=False)
+        module = laaf.PINN(laaf.Burgers(), width=6, depth=2, scope="layer", n=10)
+        trainer = quiet_trainer(saves, max_epochs=2, enable_checkpointing=True)
+        trainer.fit(module, points(), ckpt_path=checkpoint, weights_only=True)
+        return module
+
+    whole, resumed = fitted(None).state_dict(), fitted(tmp_path / "step=2.ckpt").state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'train_dataloader' does not:UserWarning",
     "ignore:Your `IterableDataset`",
     "ignore:The number of training batches",
+    "ignore:Checkpoint directory",
 )
 
 

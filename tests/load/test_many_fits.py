@@ -17,7 +17,7 @@ import torch
 import laaf_lightning as laaf
 from tests.trainers import quiet_trainer
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.filterwarnings("ignore:Checkpoint directory")]
 FITS, WARM = 1000, 100
 TINY = [
     "--config", "burgers.yaml", "--data.num_residual", "50", "--trainer.max_steps", "20",
@@ -29,7 +29,7 @@ def fit_once(folder: Path) -> None:
     problem = laaf.Burgers()
     module = laaf.PINN(problem, width=8, depth=2, scope="layer", n=10)
     data = laaf.CollocationDataModule(problem, num_residual=50, num_condition=20, steps_per_epoch=3)
-    checkpoint = pl.callbacks.ModelCheckpoint(folder, save_top_k=1)
+    checkpoint = pl.callbacks.ModelCheckpoint(folder, save_top_k=1, enable_version_counter=False)
     callbacks = [laaf.SlopeRecovery(), laaf.ExactResume(), laaf.FiniteGuard(), checkpoint]
     trainer = quiet_trainer(*callbacks, max_epochs=1, plugins=[laaf.WholeCheckpointIO()], enable_checkpointing=True)
     trainer.fit(module, data)

@@ -28,6 +28,7 @@ class RepeatedSteps:
 
     def __init__(self, trainer: Trainer, resumed: Mapping[str, Any] | None, settings: Any, *, stops: bool) -> None:
         self._stops = stops
+        self._error: ConfigurationError | None = None
         rank = trainer.global_rank
         name = JOURNAL if rank == 0 else JOURNAL.replace(".", f"-rank{rank}.")
         kept = [getattr(callback, "dirpath", None) for callback in trainer.checkpoint_callbacks]
@@ -53,7 +54,9 @@ class RepeatedSteps:
         self._compare(self._journal.note(number, trainer.global_step, loss, batch))
 
     def write(self) -> None:
-        """Write and compare what was noted."""
+        """Write and compare what was noted; what has once ended the run ends every later save, too."""
+        if self._error is not None:
+            raise self._error
         self._compare(self._journal.write())
 
     def _compare(self, differences: list[tuple[int, Entry, Entry]]) -> None:
@@ -68,10 +71,11 @@ class RepeatedSteps:
             "settings are not those of then"
         )
         if self._stops:
-            raise ConfigurationError(
+            self._error = ConfigurationError(
                 f"{text}; resume with the configuration that was saved beside the checkpoint, or go on all the same "
                 "with ExactResume(on_divergence='warn') (--exact_resume.on_divergence warn)"
             )
+            raise self._error
         rank_zero_warn(text)
         self._journal = Journal(self._journal.file)
 

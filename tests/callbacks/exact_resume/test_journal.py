@@ -24,9 +24,18 @@ pytestmark = pytest.mark.filterwarnings(
 X = torch.linspace(-1, 1, 12)[:, None]
 
 
-def fit(folder: Path, *, data: Any = None, resume: ExactResume | None = None, checkpoint: Path | None = None) -> Any:
+def fit(
+    folder: Path,
+    *,
+    data: Any = None,
+    resume: ExactResume | None = None,
+    checkpoint: Path | None = None,
+    save_on_exception: bool = False,
+) -> Any:
     pl.seed_everything(0, verbose=False)
-    checkpoints = ModelCheckpoint(folder, "{step}", every_n_train_steps=2, save_top_k=-1)
+    checkpoints = ModelCheckpoint(
+        folder, "{step}", every_n_train_steps=2, save_top_k=-1, save_on_exception=save_on_exception
+    )
     trainer = pl.Trainer(**QUIET, max_epochs=2, logger=False, callbacks=[resume or ExactResume(), checkpoints])
     trainer.fit(Net(), loader(data or TensorDataset(X, X.sin())), ckpt_path=checkpoint, weights_only=True)
     return trainer
@@ -56,6 +65,15 @@ def test_another_run_is_noticed_at_the_first_step_that_differs(tmp_path: Path) -
     differs = min(number for number, entry in second.items() if entry != first[number])
     assert f"step {differs} " in str(caught.value)
     assert "--exact_resume.on_divergence warn" in str(caught.value)
+
+
+def test_no_checkpoint_is_left_of_a_run_that_is_another(tmp_path: Path) -> None:
+    fit(tmp_path / "first")
+    other = TensorDataset(X.flip(0), X.sin())
+    checkpoint = tmp_path / "first" / "step=2.ckpt"
+    with pytest.raises(ConfigurationError, match="trained on another batch"):
+        fit(tmp_path / "second", data=other, checkpoint=checkpoint, save_on_exception=True)
+    assert [file.name for file in (tmp_path / "second").iterdir()] == ["journal.csv"]
 
 
 def test_another_loss_is_noticed(tmp_path: Path) -> None:

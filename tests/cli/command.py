@@ -69,3 +69,7 @@ def scalars(folder: Path) -> dict[str, dict[int, float]]:
     events.Reload()
     names = events.Tags()["scalars"]
     return {name: {event.step: event.value for event in events.Scalars(name)} for name in names}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}

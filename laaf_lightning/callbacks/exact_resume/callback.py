@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
 from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
 
+from laaf_lightning.callbacks.exact_resume.pending_logs import pending_logs, write_pending_logs
 from laaf_lightning.callbacks.exact_resume.place import Place, PlaceTracker, rewrite_loops, settle_fetcher, settle_loops
 from laaf_lightning.callbacks.exact_resume.plateau import tell_plateau_schedulers
 from laaf_lightning.callbacks.exact_resume.process_state import state_of_this_process, states_of_processes
@@ -34,12 +35,13 @@ class ExactResume(Callback):
 
     Kept are the place in the epoch, the random states of Python, NumPy, torch and each process's device, those of the
     generators that loaders, samplers and data sets hold, gradients that wait for their step, what metrics and
-    ``self.log(…, on_epoch=True)`` have gathered in the epoch, and the metrics that schedulers are told. It may have
-    been saved in any hook: what its epoch still had to do is done. Works with any LightningModule and any map-style
-    ``DataLoader``, also with worker processes (whose part of the epoch is fetched again; those of
-    ``persistent_workers`` are started anew at every epoch), with loaders that have a ``state_dict`` of their own, and
-    on several processes, the same number as before. A stream without one cannot be resumed within an epoch, which is
-    an error there. Gradients that a module adds up by hand, under manual optimisation, are not kept.
+    ``self.log(…, on_epoch=True)`` have gathered in the epoch, values that were logged and not written yet, and the
+    metrics that schedulers are told. It may have been saved in any hook: what its epoch still had to do is done. Works
+    with any LightningModule and any map-style ``DataLoader``, also with worker processes (whose part of the epoch is
+    fetched again; those of ``persistent_workers`` are started anew at every epoch), with loaders that have a
+    ``state_dict`` of their own, and on several processes, the same number as before. A stream without one cannot be
+    resumed within an epoch, which is an error there. Gradients that a module adds up by hand, under manual
+    optimisation, are not kept.
 
     Beside the checkpoints, ``journal.csv`` has a line for every batch (number, optimiser step, loss, checksum). Steps
     that the run has taken after its last checkpoint are repeated when it is resumed, and must come out the same.
@@ -208,6 +210,7 @@ class ExactResume(Callback):
             "place": place.as_state(),
             "ranks": ranks,
             "callback_metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
+            "pending_logs": {} if self._has_failed or self._at_end is not None else pending_logs(trainer),
             "settings": self.settings,
             "ground": ground(trainer),
         }
@@ -220,6 +223,7 @@ class ExactResume(Callback):
             {name: torch.tensor(value) for name, value in resumed["callback_metrics"].items()}
         )
         tell_plateau_schedulers(trainer, place)
+        write_pending_logs(trainer, resumed["pending_logs"])
         if place.batches:
             self._quiet.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")

@@ -9,7 +9,7 @@ from pytorch_lightning import Trainer
 
 
 def pending_logs(trainer: Trainer) -> dict[str, Any]:
-    """Read what is about to be written: in ``on_train_batch_end`` a step's values, in ``on_train_epoch_end`` an epoch's.
+    """Read what is about to be written: in ``on_train_batch_end`` of a step, in ``on_train_epoch_end`` of an epoch.
 
     Args:
         trainer: that fits; on all processes, since values may be means over them.

@@ -43,8 +43,8 @@ class ExactResume(Callback):
     resumed within an epoch, which is an error there. Gradients that a module adds up by hand, under manual
     optimisation, are not kept.
 
-    Beside the checkpoints, ``journal.csv`` has a line for every batch (number, optimiser step, loss, checksum). Steps
-    that the run has taken after its last checkpoint are repeated when it is resumed, and must come out the same.
+    Beside the checkpoints, ``journal.csv`` has a line for every batch (run, number, optimiser step, loss, checksum).
+    Steps that the run has taken after its last checkpoint are repeated when it is resumed, and must come out the same.
 
     Args:
         enabled: false switches it off.
@@ -211,6 +211,7 @@ class ExactResume(Callback):
             "ranks": ranks,
             "callback_metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
             "pending_logs": {} if self._has_failed or self._at_end is not None else pending_logs(trainer),
+            "run": "" if self._steps is None else self._steps.run,
             "settings": self.settings,
             "ground": ground(trainer),
         }

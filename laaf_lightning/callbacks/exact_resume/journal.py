@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-_HEADER = "batch,step,loss,checksum\n"
+_HEADER = "run,batch,step,loss,checksum\n"
 _MAX_WORDS = 1 << 16
 _MAX_KINDS = 16
 _SECONDS = 1.0
@@ -35,15 +36,17 @@ class Entry(NamedTuple):
 
 
 class Journal:
-    """A file of one line for every batch, written about once a second, so that no step waits for the device.
+    """Files of one line for every batch, written about once a second, so that no step waits for the device.
 
     Args:
-        file: where it is kept, beside the checkpoints; None keeps none.
+        files: where it is kept, beside the checkpoints; with other runs' lines, if these share a folder.
+        run: tells this run's lines from those.
         earlier: what was noted before, by number of the batch, to compare with.
     """
 
-    def __init__(self, file: Path | None, earlier: Mapping[int, Entry] | None = None) -> None:
-        self.file = file
+    def __init__(self, files: Iterable[Path], run: str, earlier: Mapping[int, Entry] | None = None) -> None:
+        self.files = [*files]
+        self.run = run
         self._earlier = earlier or {}
         self._noted: list[tuple[int, int, Tensor, Tensor]] = []
         self._written_at = time.monotonic()
@@ -61,7 +64,7 @@ class Journal:
         Returns:
             What differs from what was noted before, if it was time to write.
         """
-        if self.file is None and not self._earlier:
+        if not self.files and not self._earlier:
             return []
         value = torch.tensor(math.nan) if loss is None else loss.detach()
         self._noted.append((number, step, value, self._checksums.of(batch)))
@@ -81,43 +84,53 @@ class Journal:
         values = [loss.to(torch.float64).reshape(()) for loss in losses]
         entries = map(Entry, steps, _fetched(values), _fetched(checksums))
         noted: dict[int, Entry] = dict(zip(numbers, entries, strict=True))
-        try:
-            self._append(noted)
-        except OSError as error:  # the run is worth more than its journal
-            rank_zero_warn(f"the journal {self.file} is not kept from step {steps[0]} on: {error.strerror}")
-            self.file = None
+        for file in [*self.files]:
+            self._append(file, noted)
         return [
             (number, self._earlier[number], entry)
             for number, entry in noted.items()
             if number in self._earlier and _bits(self._earlier[number]) != _bits(entry)
         ]
 
-    def _append(self, noted: Mapping[int, Entry]) -> None:
-        if self.file is None:
-            return
-        is_new = not self.file.exists()
-        with self.file.open("a", encoding="utf-8") as file:
-            file.write(_HEADER * is_new)
-            file.writelines(f"{number},{e.step},{e.loss.hex()},{e.checksum}\n" for number, e in noted.items())
+    def _append(self, path: Path, noted: Mapping[int, Entry]) -> None:
+        lines = [f"{self.run},{number},{e.step},{e.loss.hex()},{e.checksum}\n" for number, e in noted.items()]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(_HEADER if file.tell() == 0 else _line_end(path))
+                file.writelines(lines)
+        except OSError as error:  # the run is worth more than its journal
+            first = next(iter(noted.values())).step
+            rank_zero_warn(f"the journal {path} is not kept from step {first} on: {error.strerror}")
+            self.files.remove(path)
 
 
-def read_journal(file: Path) -> dict[int, Entry]:
+def _line_end(path: Path) -> str:
+    """Return what ends the half line of a run that was killed while it wrote."""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return "" if file.read() == b"\n" else "\n"
+
+
+def read_journal(file: Path, run: str | None = None) -> dict[int, Entry]:
     """Read what an earlier run has noted.
 
     Args:
         file: the journal; none there gives nothing, as does a line that is not whole.
+        run: whose lines; None for all.
 
     Returns:
         By number of the batch; the latest where a batch was trained on several times.
     """
-    return dict(_entries(file)) if file.is_file() else {}
+    return dict(_entries(file, run)) if file.is_file() else {}
 
 
-def _entries(file: Path) -> Iterator[tuple[int, Entry]]:
+def _entries(file: Path, wanted: str | None) -> Iterator[tuple[int, Entry]]:
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
         with contextlib.suppress(ValueError):  # the last line of a run that was killed
-            number, step, loss, checksum = line.split(",")
-            yield int(number), Entry(int(step), float.fromhex(loss), int(checksum))
+            run, number, step, loss, checksum = line.split(",")
+            if wanted in (None, run):
+                yield int(number), Entry(int(step), float.fromhex(loss), int(checksum))
 
 
 def _fetched(values: Sequence[Tensor]) -> list[Any]:

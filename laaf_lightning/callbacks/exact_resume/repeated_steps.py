@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ class RepeatedSteps:
         resumed: the state of the checkpoint that it goes on from; None for none.
         settings: what tells runs with different settings apart.
         stops: whether the first difference is an error, else a warning.
+
+    Attributes:
+        run: tells the lines of this run from those of others in the same folder; the same on all processes.
     """
 
     def __init__(self, trainer: Trainer, resumed: Mapping[str, Any] | None, settings: Any, *, stops: bool) -> None:
@@ -32,14 +36,13 @@ class RepeatedSteps:
         rank = trainer.global_rank
         name = JOURNAL if rank == 0 else JOURNAL.replace(".", f"-rank{rank}.")
         kept = [getattr(callback, "dirpath", None) for callback in trainer.checkpoint_callbacks]
-        folder = next((Path(path) for path in kept if path and "://" not in str(path)), None)
+        folders = dict.fromkeys(Path(path) for path in kept if path and "://" not in str(path))
         earlier: dict[int, Entry] = {}
         path = str(trainer.ckpt_path or "")
         if resumed is not None and path and "://" not in path:
-            earlier = _comparable(read_journal(Path(path).parent / name), resumed, settings, trainer)
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._journal = Journal(None if folder is None else folder / name, earlier)
+            earlier = _comparable(read_journal(Path(path).parent / name, resumed["run"]), resumed, settings, trainer)
+        self.run: str = trainer.strategy.broadcast(secrets.token_hex(4))
+        self._journal = Journal([folder / name for folder in folders], self.run, earlier)
 
     def note(self, trainer: Trainer, outputs: Any, batch: Any) -> None:
         """Note a step, and compare from time to time.
@@ -77,7 +80,7 @@ class RepeatedSteps:
             )
             raise self._error
         rank_zero_warn(text)
-        self._journal = Journal(self._journal.file)
+        self._journal = Journal(self._journal.files, self.run)
 
 
 def ground(trainer: Trainer) -> str:

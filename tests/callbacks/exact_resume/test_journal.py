@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'train_dataloader' does not:UserWarning",
     "ignore:You defined a `validation_step`:UserWarning",
     "ignore:The dirpath",
+    "ignore:Checkpoint directory",
 )
 X = torch.linspace(-1, 1, 12)[:, None]
 
@@ -31,12 +33,13 @@ def fit(
     resume: ExactResume | None = None,
     checkpoint: Path | None = None,
     save_on_exception: bool = False,
+    others: Sequence[Any] = (),
 ) -> Any:
     pl.seed_everything(0, verbose=False)
     checkpoints = ModelCheckpoint(
         folder, "{step}", every_n_train_steps=2, save_top_k=-1, save_on_exception=save_on_exception
     )
-    trainer = pl.Trainer(**QUIET, max_epochs=2, logger=False, callbacks=[resume or ExactResume(), checkpoints])
+    trainer = pl.Trainer(**QUIET, max_epochs=2, logger=False, callbacks=[resume or ExactResume(), checkpoints, *others])
     trainer.fit(Net(), loader(data or TensorDataset(X, X.sin())), ckpt_path=checkpoint, weights_only=True)
     return trainer
 
@@ -44,8 +47,27 @@ def fit(
 def test_a_line_for_every_batch_beside_the_checkpoints(tmp_path: Path) -> None:
     fit(tmp_path)
     lines = (tmp_path / "journal.csv").read_text().splitlines()
-    assert lines[0] == "batch,step,loss,checksum"
-    assert [line.split(",")[:2] for line in lines[1:]] == [[str(k), str(k)] for k in range(1, 7)]
+    assert lines[0] == "run,batch,step,loss,checksum"
+    assert [line.split(",")[1:3] for line in lines[1:]] == [[str(k), str(k)] for k in range(1, 7)]
+    assert len({line.split(",")[0] for line in lines[1:]}) == 1
+
+
+def test_a_journal_in_every_folder_of_checkpoints(tmp_path: Path) -> None:
+    second = ModelCheckpoint(tmp_path / "other", every_n_train_steps=3)
+    fit(tmp_path / "first", others=[second, ModelCheckpoint("memory://nowhere", every_n_train_steps=4)])
+    one, other = ((tmp_path / name / "journal.csv").read_text() for name in ("first", "other"))
+    assert one == other
+    assert len(one.splitlines()) == 7
+
+
+def test_other_runs_in_the_same_folder_are_not_compared(tmp_path: Path) -> None:
+    fit(tmp_path)
+    checkpoint = (tmp_path / "step=2.ckpt").rename(tmp_path / "kept.ckpt")
+    fit(tmp_path, data=TensorDataset(X.flip(0), X.sin()))  # another run's lines, later ones of the same numbers
+    trainer = fit(tmp_path, checkpoint=checkpoint)
+    assert trainer.global_step == 6
+    with pytest.raises(ConfigurationError, match="at optimiser step 3 it is trained on another batch"):
+        fit(tmp_path, data=TensorDataset(X.flip(0), X.sin()), checkpoint=checkpoint)
 
 
 def test_the_same_run_is_repeated(tmp_path: Path) -> None:
@@ -111,7 +133,7 @@ def test_is_not_compared(tmp_path: Path, what: str) -> None:
 
 
 def noted(batch: Any) -> int:
-    journal = Journal(None, {1: Entry(0, 0.0, 0)})
+    journal = Journal([], "", {1: Entry(0, 0.0, 0)})
     journal.note(1, 1, None, batch)
     ((_, _, entry),) = journal.write()
     return entry.checksum
@@ -131,7 +153,7 @@ def test_checksums_tell_batches_apart() -> None:
 
 
 def test_a_batch_that_is_changed_in_place_is_another() -> None:
-    journal, x = Journal(None, {1: Entry(0, 0.0, 0), 2: Entry(0, 0.0, 0)}), torch.ones(3)
+    journal, x = Journal([], "", {1: Entry(0, 0.0, 0), 2: Entry(0, 0.0, 0)}), torch.ones(3)
     journal.note(1, 1, None, x)
     x[0] = 2
     journal.note(2, 2, None, x)
@@ -142,9 +164,14 @@ def test_a_batch_that_is_changed_in_place_is_another() -> None:
 def test_reads_what_a_killed_run_has_left(tmp_path: Path) -> None:
     file = tmp_path / "journal.csv"
     assert read_journal(file) == {}
-    file.write_text("batch,step,loss,checksum\n1,1,0x1p-1,7\n2,2,nan,-8\n1,1,0x1p-2,9\n3,3,0x1p-1")
+    file.write_text("run,batch,step,loss,checksum\na,1,1,0x1p-1,7\nb,2,2,nan,-8\na,1,1,0x1p-2,9\na,3,3,0x1p-1")
     one, two = read_journal(file).values()
     assert (one, two.step, two.checksum) == (Entry(1, 0.25, 9), 2, -8)
+    assert read_journal(file, "a") == {1: one}
+    journal = Journal([file], "a")
+    journal.note(4, 4, torch.tensor(0.5), X)
+    journal.write()
+    assert [*read_journal(file)] == [1, 2, 4]
 
 
 def test_unknown_choice() -> None:
@@ -160,9 +187,11 @@ def test_a_checkpoint_without_it_says_so(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_cannot_be_written_costs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(tmp_path / "none" / "journal.csv")
+    (tmp_path / "file").touch()
+    journal = Journal([tmp_path / "file" / "journal.csv", tmp_path / "journal.csv"], "a")
     journal.note(1, 1, torch.tensor(0.5), X)
-    with pytest.warns(UserWarning, match=r"journal.csv is not kept from step 1 on: No such file or directory"):
+    with pytest.warns(UserWarning, match=r"file/journal.csv is not kept from step 1 on: \w+"):
         assert journal.write() == []
     journal.note(2, 2, torch.tensor(0.5), X)
     assert journal.write() == []
+    assert [*read_journal(tmp_path / "journal.csv")] == [1, 2]

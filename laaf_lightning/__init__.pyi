@@ -2,6 +2,7 @@
 
 from laaf_lightning._version import __version__ as __version__
 from laaf_lightning.activations import AdaptiveActivation as AdaptiveActivation
+from laaf_lightning.activations import activation_sites as activation_sites
 from laaf_lightning.activations import adapt as adapt
 from laaf_lightning.activations import named_slopes as named_slopes
 from laaf_lightning.activations import slope_parameter_groups as slope_parameter_groups

@@ -1,6 +1,7 @@
 """The method in plain torch: adaptive activations, their slopes and the slope recovery term."""
 
-from laaf_lightning.activations.adapt import adapt as adapt
+from laaf_lightning.activations.adapting.adapt import activation_sites as activation_sites
+from laaf_lightning.activations.adapting.adapt import adapt as adapt
 from laaf_lightning.activations.adaptive import SCOPES as SCOPES
 from laaf_lightning.activations.adaptive import AdaptiveActivation as AdaptiveActivation
 from laaf_lightning.activations.adaptive import Scope as Scope

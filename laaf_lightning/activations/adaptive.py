@@ -110,6 +110,7 @@ class AdaptiveActivation(nn.Module):
     """
 
     a: nn.Parameter | None
+    _unseen = False  # by a torch function mode around it; `adapt` sets it where it puts one there
 
     def __init__(
         self,
@@ -121,10 +122,14 @@ class AdaptiveActivation(nn.Module):
         slope: nn.Parameter | None = None,
     ) -> None:
         super().__init__()
-        self.scope = check_scope(scope)
-        self.n = check_scaling_factor(n)
         self.activation = resolve_activation(activation)
         self._name = activation if isinstance(activation, str) else getattr(activation, "__name__", repr(activation))
+        self._settle(scope, n, shape, slope)
+
+    def _settle(self, scope: Scope, n: float, shape: Sequence[int] | None, slope: nn.Parameter | None) -> None:
+        """Set all but σ."""
+        self.scope = check_scope(scope)
+        self.n = check_scaling_factor(n)
         self.shares_slope = slope is not None
         expected = _slope_shape(self.scope, shape, slope)
         if self.scope == "fixed":
@@ -150,15 +155,27 @@ class AdaptiveActivation(nn.Module):
         Returns:
             A tensor of the shape of `z`, and of its dtype as far as σ keeps it.
         """
+        if not self._unseen:
+            return self._apply_to(z)
+        with torch._C.DisableTorchFunction():
+            return self._apply_to(z)
+
+    def _apply_to(self, z: Tensor) -> Tensor:
+        return self.activation(self._scaled(z))
+
+    def _scaled(self, z: Tensor) -> Tensor:
+        """Return n·a·z in the dtype of z."""
         if self.a is None:
-            return self.activation(z)
+            return z
+        if z.is_nested:
+            return torch.nested.as_nested_tensor([self._scaled(part[None])[0] for part in z.unbind()], layout=z.layout)
         # Integers have no room for the slope: there torch's promotion decides.
         slope = self.slope.to(z.dtype) if z.is_floating_point() or z.is_complex() else self.slope
         if self.a.ndim and torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             slope = slope.expand_as(z)  # sizes are no numbers there: the traced graph refuses z itself, at every call
         elif self.a.ndim:
             _check_broadcast(self.a.shape, z.shape)
-        return self.activation(z * slope)
+        return z * slope
 
     def extra_repr(self) -> str:
         """Describe the site in ``print(model)``.

@@ -71,7 +71,9 @@ def test_every_elementwise_module_is_adapted_and_computes_the_same(module: type[
 def test_activation_with_parameters_keeps_them_beside_the_slope() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.PReLU(4))
     adapted = adapt(model, "channel", example_input=torch.ones(2, 3))
-    assert {name for name, _ in adapted[1].named_parameters()} == {"a", "activation.weight"}
+    assert {name for name, _ in adapted[1].named_parameters()} == {"a", "weight"}
+    assert adapted.load_state_dict(model.state_dict(), strict=False).missing_keys == ["1.a"]
+    assert adapted.load_state_dict(model.state_dict(), strict=False).unexpected_keys == []
     adapted(torch.randn(5, 3)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in adapted[1].parameters())
 
@@ -93,9 +95,10 @@ def test_slopes_have_the_shape_that_the_scope_asks_for(scope: Scope) -> None:
 
 
 def test_slopes_of_a_sequence_and_of_a_batch_of_scalars() -> None:
-    sequence = adapt(perceptron(), "neuron", example_input=noise(2, 7, 3))
-    assert [tuple(slope.shape) for _, slope in named_slopes(sequence)] == [(7, 4), (7, 5)]
     for scope in ("channel", "neuron"):
+        sequence = adapt(perceptron(), scope, example_input=noise(2, 7, 3))
+        assert [tuple(slope.shape) for _, slope in named_slopes(sequence)] == [(4,), (5,)]
+        assert sequence(noise(3, 6, 3)).shape == (3, 6, 1)  # another length, another batch
         scalars = adapt(nn.Sequential(nn.Flatten(0), nn.Tanh()), scope, example_input=noise(4, 1))
         assert [tuple(slope.shape) for _, slope in named_slopes(scalars)] == [()]
 
@@ -152,6 +155,7 @@ def test_sites_that_are_adaptive_already_are_left_as_they_are() -> None:
     adapted = adapt(nn.Sequential(site, nn.Linear(3, 3), tanh), n=5, example_input=torch.ones(2, 3), inplace=True)
     assert adapted[0] is site
     assert site.activation is tanh
+    assert not isinstance(tanh, AdaptiveActivation)
     assert [(name, tuple(slope.shape)) for name, slope in named_slopes(adapted)] == [("0", (3,)), ("2", ())]
     assert parameter(adapted[2]).item() == pytest.approx(0.2)
 

@@ -1,0 +1,1 @@
+"""Any model: its activations found and given slopes."""

@@ -1,0 +1,167 @@
+"""Carry out what was planned: give modules and calls their slopes."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from torch import nn
+
+from laaf_lightning.activations.adapting.functions import activation_of, plain
+from laaf_lightning.activations.adapting.intercepted import AdaptiveCalls, Expected, intercepting
+from laaf_lightning.activations.adapting.planned import CALLS, Planned
+from laaf_lightning.activations.adapting.recording import RecordedCall, Recording, Running
+from laaf_lightning.activations.adapting.replaced import give_slope
+from laaf_lightning.activations.adapting.survey import Survey
+from laaf_lightning.activations.adaptive import AdaptiveActivation, Scope, initial_slope
+from laaf_lightning.errors import ConfigurationError
+
+
+def carry_out(
+    model: nn.Module,
+    found: Survey,
+    chosen: Sequence[Planned],
+    shapes: Sequence[tuple[int, ...] | None],
+    scope: Scope,
+    n: float,
+) -> None:
+    """Change a model.
+
+    Args:
+        model: that was surveyed.
+        found: in it.
+        chosen: the activations that get a slope.
+        shapes: of their slopes, None for a slope of one.
+        scope: as for `AdaptiveActivation`.
+        n: scaling factor.
+    """
+    like = next((p for p in model.parameters() if p.is_floating_point()), None)
+    shared = initial_slope(n, like=like) if scope == "global" else None
+    expected = {} if scope == "fixed" else expected_calls(found, chosen)
+    modules = _modules(model, found, chosen)
+    calls: dict[nn.Module, dict[str, AdaptiveActivation]] = defaultdict(dict)
+    for one, shape in zip(chosen, shapes, strict=True):
+        slope = None if scope == "fixed" else shared if shared is not None else initial_slope(n, shape or (), like)
+        if one.spot is not None:
+            setattr(one.spot.parent, one.spot.child, modules[one])
+            give_slope(modules[one], scope, n, shape, slope)
+            _leave_fast_path(one.spot.parent)
+        elif one.owner is not None:
+            calls[one.owner][_child(one)] = _site(one, scope, n, shape, slope)
+    for owner, sites in calls.items() if expected else []:
+        names = (name for name, module in model.named_modules() if module is owner)
+        owner.add_module(
+            CALLS,
+            AdaptiveCalls(sites, *expected[owner], next(names), repeats=found.share_loops).train(owner.training),
+        )
+        owner.__class__ = intercepting(type(owner))
+        _leave_fast_path(owner)
+    for module in model.modules() if calls else []:
+        if isinstance(module, AdaptiveActivation):
+            module._unseen = True
+
+
+def _modules(model: nn.Module, found: Survey, chosen: Sequence[Planned]) -> dict[Planned, nn.Module]:
+    """Return the module that is to have each slope: one that hangs at several places, a twin for each but one."""
+    spots = Counter(one.module for one in found.planned if one.spot is not None)
+    adaptive = [module for module in model.modules() if isinstance(module, AdaptiveActivation)]
+    spots.update(part for module in adaptive for part in module.children())
+    taken: Counter[nn.Module | None] = Counter()
+    modules: dict[Planned, nn.Module] = {}
+    for one in chosen:
+        if one.spot is None or one.module is None:
+            continue
+        taken[one.module] += 1
+        # The last one may keep the module itself, unless another place keeps it plain.
+        is_last = taken[one.module] == spots[one.module]
+        modules[one] = one.module if is_last else _twin(one.module)
+    return modules
+
+
+def _twin(module: nn.Module) -> nn.Module:
+    """Copy a module that shares its parameters with the copy."""
+    twin = copy.copy(module)
+    twin.__dict__ = {
+        name: copy.copy(value) if isinstance(value, dict) else value for name, value in vars(module).items()
+    }
+    return twin
+
+
+def _child(one: Planned) -> str:
+    return one.site.name.rpartition(".")[2]
+
+
+def _site(
+    one: Planned, scope: Scope, n: float, shape: tuple[int, ...] | None, slope: nn.Parameter | None
+) -> AdaptiveActivation:
+    """Make the slope of a call."""
+    call = one.calls[0]
+    activation = activation_of(call.kind, plain(call.settings))
+    return AdaptiveActivation("identity" if activation is None else activation, scope, n, shape, slope=slope)
+
+
+def _leave_fast_path(module: nn.Module) -> None:
+    """Keep a transformer's layer from computing the activation that it was built with, in one call with the rest."""
+    if isinstance(module, nn.TransformerEncoderLayer):
+        module.activation_relu_or_gelu = 0
+
+
+def expected_calls(found: Survey, chosen: Sequence[Planned]) -> dict[nn.Module, tuple[list[Expected], list[Expected]]]:
+    """List, for each forward that is intercepted, the calls of activations that it makes.
+
+    Args:
+        found: in a model.
+        chosen: the activations that get a slope.
+
+    Returns:
+        By the module whose forward it is: the calls in training and in evaluation mode.
+
+    Raises:
+        ConfigurationError: for a module whose forward makes other calls from one time to the next.
+    """
+    owners = {one.owner for one in chosen if one.spot is None and one.owner is not None}
+    replaced = {one.module for one in chosen if one.spot is not None}
+    names = {call: _child(one) for one in chosen if one.spot is None for call in one.calls}
+    return {
+        owner: (
+            _expected(found.recordings[True], owner, owners, replaced, names, found.share_loops),
+            _expected(found.recordings[False], owner, owners, replaced, names, found.share_loops),
+        )
+        for owner in owners
+    }
+
+
+def _expected(
+    recording: Recording,
+    owner: nn.Module,
+    owners: set[nn.Module],
+    replaced: set[nn.Module | None],
+    names: dict[RecordedCall, str],
+    share_loops: bool,
+) -> list[Expected]:
+    seen: dict[Running, list[Expected]] = {}
+    for call in recording.calls:
+        around = [running for running in call.owners if running.module in owners]
+        inner = around[-1] if around else None
+        if inner is None or inner.module is not owner:
+            continue
+        seen.setdefault(inner, [])
+        if call.is_function and call.module not in replaced:
+            name = names.get(call) if call.owner is inner else None
+            seen[inner].append(Expected(call.kind, plain(call.settings), name))
+    lists = [_period(expected) if share_loops else expected for expected in seen.values()]
+    if any(expected != lists[0] for expected in lists):
+        raise ConfigurationError(
+            f"adapt: the forward of {type(owner).__name__} makes other calls of activations from one time to the next: "
+            "make these activations modules, or leave them out with where=…"
+        )
+    return lists[0] if lists else []
+
+
+def _period(expected: list[Expected]) -> list[Expected]:
+    """Return the turn of a loop: the shortest beginning that the rest repeats."""
+    for length in range(1, len(expected)):
+        if len(expected) % length == 0 and expected == expected[:length] * (len(expected) // length):
+            return expected[:length]
+    return expected

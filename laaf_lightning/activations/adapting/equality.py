@@ -1,0 +1,120 @@
+"""Whether an adapted model computes what the model computed: bit for bit, since n·a is 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from laaf_lightning.activations.adapting.example import Example
+from laaf_lightning.activations.adapting.planned import Planned
+from laaf_lightning.activations.adapting.recording import RecordedCall, record
+from laaf_lightning.activations.adapting.survey import Survey
+from laaf_lightning.errors import ConfigurationError
+
+
+def check_copies(model: nn.Module, example: Example, found: Survey, chosen: Sequence[Planned]) -> None:
+    """Refuse in-place activations whose effect on their argument the forward relies on; the model is left as it is.
+
+    Args:
+        model: that was surveyed.
+        example: what it is called with.
+        found: in it.
+        chosen: the activations that get a slope, which then leave their argument as it is.
+
+    Raises:
+        ConfigurationError: that names them.
+    """
+    overwriting = [one for one in chosen if any(call.in_place for call in one.calls) or _is_foreign(one)]
+    if not overwriting or _same(model, example, found, overwriting):
+        return
+    guilty = [one.site.name for one in overwriting if not _same(model, example, found, [one])]
+    names = ", ".join(guilty or [one.site.name for one in overwriting])
+    raise ConfigurationError(
+        f"adapt: the forward relies on {names} overwriting the argument in place, which one with a slope does "
+        "not: take its result instead, or leave it out with where=…"
+    )
+
+
+def check_equal(adapted: nn.Module, example: Example, found: Survey) -> None:
+    """Refuse an adapted model that does not compute what was recorded.
+
+    Args:
+        adapted: at n·a = 1.
+        example: what it is called with.
+        found: before it was adapted.
+
+    Raises:
+        ConfigurationError: if an element of the output differs.
+    """
+    for training, recording in found.recordings.items():
+        if training and recording is found.recordings[False]:
+            continue
+        if not equal(record(adapted, example, training=training).output, recording.output):
+            again = record(adapted, example, training=training).output
+            mode = "training" if training else "evaluation"
+            if equal(record(adapted, example, training=training).output, again):
+                raise ConfigurationError(
+                    f"adapt: the adapted {type(adapted).__name__} computes something else in {mode} mode on "
+                    "example_input, though n·a is 1: an activation is used in a way that adapt does not see; leave "
+                    "some out with where=…"
+                )
+
+
+def _is_foreign(one: Planned) -> bool:
+    """Tell whether it may work in place without saying so."""
+    return one.module is not None and not type(one.module).__module__.startswith("torch.nn.")
+
+
+def _same(model: nn.Module, example: Example, found: Survey, copied: Sequence[Planned]) -> bool:
+    modules = {one.module for one in copied if one.spot is not None}
+    keys = {(one.owner, one.key) for one in copied if one.spot is None}
+    before: dict[Any, int] = {}
+
+    def copies(call: RecordedCall) -> bool:
+        if not call.is_function:
+            return call.module in modules
+        place = (call.owner, call.place)
+        occurrence = before.get(place, 0)
+        before[place] = occurrence + 1
+        return (call.owner.module, (call.place, 0 if found.share_loops else occurrence)) in keys
+
+    for training, recording in found.recordings.items():
+        if training and recording is found.recordings[False]:
+            continue
+        if not equal(record(model, example, training=training, copies=copies).output, recording.output):
+            return False
+    return True
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Compare two outputs bit for bit.
+
+    Args:
+        one: tensors in any nest of tuples, dicts and lists.
+        other: likewise.
+
+    Returns:
+        Whether all tensors are equal, NaN to NaN.
+    """
+    first, second = (
+        [leaf for leaf in tree_leaves(_open(output)) if isinstance(leaf, Tensor)] for output in (one, other)
+    )
+    return len(first) == len(second) and all(
+        a.shape == b.shape and a.dtype == b.dtype and (a.is_meta or torch.equal(_plain(a), _plain(b)))
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def _open(output: Any) -> Any:
+    """Open what pytrees do not know, as the outputs of transformers' models."""
+    return dict(output) if hasattr(output, "keys") and not isinstance(output, dict) else output
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    if tensor.is_nested:
+        tensor = tensor.to_padded_tensor(0.0)
+    return tensor.nan_to_num(nan=1e30) if tensor.is_floating_point() else tensor

@@ -1,0 +1,160 @@
+"""Activations that a forward calls as functions: each call gets its slope while that forward runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from laaf_lightning.activations.adapting.classes import looks_like, with_forward
+from laaf_lightning.activations.adapting.functions import ActivationCall, activation_call
+from laaf_lightning.activations.adapting.planned import CALLS
+from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.errors import ConfigurationError
+
+
+class Expected(NamedTuple):
+    """One call of an activation that a forward makes.
+
+    Attributes:
+        kind: name of the function.
+        settings: numbers that it is called with.
+        site: name of its slope; None for a call without one.
+    """
+
+    kind: str
+    settings: dict[str, Any]
+    site: str | None
+
+
+class AdaptiveCalls(nn.Module):
+    """The slopes of one forward's calls, as submodules ``relu_1``, ``relu_2`` …; it is not called itself.
+
+    Args:
+        sites: by name.
+        training: the calls in training mode, in order.
+        evaluation: those in evaluation mode.
+        owner: the path of the module that makes them.
+        repeats: whether the forward may make the same calls again and again, as a loop does.
+    """
+
+    def __init__(
+        self,
+        sites: Mapping[str, AdaptiveActivation],
+        training: Sequence[Expected],
+        evaluation: Sequence[Expected],
+        owner: str,
+        *,
+        repeats: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, site in sites.items():
+            self.add_module(name, site)
+        self.expected = {True: tuple(training), False: tuple(evaluation)}
+        self.owner = owner
+        self.repeats = repeats
+
+    def refuse(self, text: str) -> ConfigurationError:
+        """Say that a forward is not the one that was recorded.
+
+        Args:
+            text: what it does.
+
+        Returns:
+            The error.
+        """
+        return ConfigurationError(
+            f"{self.owner or 'the model'} {text}: adapt recorded other calls of activations on its example_input; give "
+            "one that takes the same way, or make these activations modules"
+        )
+
+
+class _Interception(TorchFunctionMode):
+    """Counts the calls of one forward and gives each its slope."""
+
+    def __init__(self, calls: AdaptiveCalls, training: bool) -> None:
+        super().__init__()
+        self._calls = calls
+        self._expected = calls.expected[training]
+        self._taken = 0
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None
+    ) -> Any:
+        named = named or {}
+        call = activation_call(function, arguments, named)
+        if call is None:
+            return function(*arguments, **named)
+        with torch._C.DisableTorchFunction():  # an outer forward does not see this one's calls
+            return self._compute(call, function, arguments, named)
+
+    def check_all_taken(self) -> None:
+        wanted = len(self._expected)
+        if self._taken != wanted and not (self._calls.repeats and wanted and self._taken % wanted == 0):
+            raise self._calls.refuse(f"has called {self._taken} activations in one forward, not {wanted}")
+
+    def _compute(
+        self, call: ActivationCall, function: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]
+    ) -> Any:
+        number, wanted = self._taken, len(self._expected)
+        self._taken += 1
+        if number >= wanted and not (self._calls.repeats and wanted):
+            raise self._calls.refuse(f"calls {call.kind} after {wanted} activations")
+        expected = self._expected[number % wanted]
+        if not call.matches(expected.kind, expected.settings):
+            raise self._calls.refuse(
+                f"calls {_said(call.kind, call.settings)}, not {_said(*expected[:2])}, as number {number + 1}"
+            )
+        if expected.site is None:
+            return function(*arguments, **named)
+        if not torch.compiler.is_compiling() and _is_checkpointed():
+            raise ConfigurationError(
+                f"{self._calls.owner or 'the model'}: {expected.site} is called within torch.utils.checkpoint, which "
+                "calls it again in the backward pass without its slope: checkpoint whole modules, checkpoint(module, x)"
+            )
+        site: AdaptiveActivation = getattr(self._calls, expected.site)
+        if call.kind == "prelu":
+            return nn.functional.prelu(site._scaled(call.argument), call.settings["weight"])
+        output: Tensor = site(call.argument)
+        return output
+
+
+def _said(kind: str, settings: Mapping[str, Any]) -> str:
+    return (
+        f"{kind}({', '.join(f'{name}={value}' for name, value in settings.items() if not isinstance(value, Tensor))})"
+    )
+
+
+def _is_checkpointed() -> bool:
+    """Look for torch.utils.checkpoint between a call and the forward that makes it."""
+    frame = sys._getframe(3)
+    while frame is not None and frame.f_code.co_name != "forward_with_slopes":
+        if frame.f_globals.get("__name__") == "torch.utils.checkpoint":
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
+@with_forward("calls")
+def intercepting(base: type[nn.Module]) -> tuple[tuple[type, ...], dict[str, Any]]:
+    """Derive the class of a module whose forward calls activations.
+
+    Args:
+        base: the module's own class.
+
+    Returns:
+        Its bases and its namespace.
+    """
+
+    def forward_with_slopes(self: nn.Module, *arguments: Any, **named: Any) -> Any:
+        calls: Any = self._modules[CALLS] if CALLS in self._modules else vars(self)[f"_{CALLS}"]
+        with _Interception(calls, self.training) as interception:
+            output = base.forward(self, *arguments, **named)
+        interception.check_all_taken()
+        return output
+
+    return (base,), {"forward": looks_like(forward_with_slopes, base.forward)}

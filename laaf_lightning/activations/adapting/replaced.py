@@ -1,0 +1,93 @@
+"""An activation module that gets a slope and stays itself."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torch import Tensor, nn
+
+from laaf_lightning.activations.adapting.classes import looks_like, with_forward
+from laaf_lightning.activations.adaptive import AdaptiveActivation, Scope
+from laaf_lightning.activations.elementwise import MODULES
+
+
+class AdaptedModule(AdaptiveActivation):
+    """What the class of an adapted activation module inherits beside its own: the slope.
+
+    Attributes:
+        plain_class: the class that it had.
+    """
+
+    plain_class: type[nn.Module]
+    _plain: nn.Module | None
+
+    @property
+    def activation(self) -> nn.Module:  # type: ignore[override]
+        """The plain σ, of the class that it had, with the same settings and parameters."""
+        return _plain_of(self, self.plain_class) if self._plain is None else self._plain
+
+    def extra_repr(self) -> str:
+        """Describe the module in ``print(model)``.
+
+        Returns:
+            Its own settings, scope, n and the slope's shape.
+        """
+        own = self.plain_class.extra_repr(self)
+        shape = "" if self.a is None else f", n={self.n:g}, shape={tuple(self.a.shape)}"
+        return f"{own}{', ' * bool(own)}scope={self.scope}{shape}"
+
+
+@with_forward("slope")
+def _with_slope(base: type[nn.Module]) -> tuple[tuple[type, ...], dict[str, Any]]:
+    def apply_to(self: AdaptedModule, z: Tensor) -> Tensor:
+        if self._plain is not None:
+            return AdaptiveActivation._apply_to(self, z)
+        output: Tensor = base.forward(self, self._scaled(z))
+        return output
+
+    def forward(self: AdaptedModule, z: Tensor) -> Tensor:
+        return AdaptiveActivation.forward(self, z)
+
+    return (AdaptedModule, base), {"_apply_to": apply_to, "forward": looks_like(forward, base.forward)}
+
+
+def _plain_of(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
+    """Return a module of another class with the same settings and parameters."""
+    plain = kind.__new__(kind)
+    plain.__dict__ = {
+        name: copy.copy(value) if isinstance(value, dict) else value for name, value in vars(module).items()
+    }
+    return plain
+
+
+def give_slope(
+    module: nn.Module, scope: Scope, n: float, shape: tuple[int, ...] | None, slope: nn.Parameter | None
+) -> None:
+    """Make an activation module adaptive, in place; it keeps its class, parameters, settings, mode and hooks.
+
+    Args:
+        module: an elementwise activation.
+        scope: as for `AdaptiveActivation`.
+        n: scaling factor.
+        shape: of the slope.
+        slope: to share.
+    """
+    stateless = isinstance(module, MODULES) and not isinstance(module, (nn.PReLU, nn.RReLU))
+    plain = _plain_of(module, type(module)) if stateless else None
+    if plain is not None:
+        for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
+            getattr(plain, hooks).clear()
+    module.__class__ = _with_slope(type(module))
+    vars(module)["_plain"] = plain
+    assert isinstance(module, AdaptedModule)
+    module._settle(scope, n, shape, slope)
+    if plain is None:
+        module.register_load_state_dict_pre_hook(_rename_older)  # type: ignore[no-untyped-call]
+
+
+def _rename_older(_module: nn.Module, state_dict: dict[str, Any], prefix: str, *_rest: Any) -> None:
+    """Take parameters from where checkpoints have them in which the activation was wrapped."""
+    wrapped = f"{prefix}activation."
+    for name in [name for name in state_dict if name.startswith(wrapped)]:
+        state_dict.setdefault(prefix + name.removeprefix(wrapped), state_dict.pop(name))

@@ -1,0 +1,171 @@
+"""The activations of a model, as a table."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, overload
+
+from torch import nn
+
+from laaf_lightning.errors import ConfigurationError, unknown_choice
+
+
+@dataclass(frozen=True)
+class ActivationSite:
+    """One place of a model where an elementwise activation is computed.
+
+    Attributes:
+        name: the path that its slope has in ``named_modules``, of the activation module, or of the module whose
+            ``forward`` makes the call with ``adaptive_calls`` and the number of the call:
+            ``"layer1.0.adaptive_calls.relu_2"``.
+        kind: class of the module, or name of the function.
+        calls: how often one forward pass computes it; more than 1 where a module is called several times, whose calls
+            share the slope. None without an example input.
+        sample_shape: shape of one sample z[0]; None where unknown or not always the same.
+        feature_dim: dimension of z that holds the features, counted from 0, the batch; None where unknown.
+        left_out: why it gets no slope; None where it does.
+    """
+
+    name: str
+    kind: str
+    calls: int | None = None
+    sample_shape: tuple[int, ...] | None = None
+    feature_dim: int | None = None
+    left_out: str | None = None
+
+    @property
+    def adapted(self) -> bool:
+        """Whether it gets a slope."""
+        return self.left_out is None
+
+
+Where: TypeAlias = str | Iterable[str] | Callable[..., bool] | None
+_TITLES = ("site", "kind", "calls", "sample", "features", "slope")
+
+
+class ActivationSites(Sequence[ActivationSite]):
+    """The activations of a model in order; printed as a table.
+
+    Args:
+        sites: its rows.
+        notes: what else is to be known, such as a mode in which the model could not be run.
+    """
+
+    def __init__(self, sites: Iterable[ActivationSite], notes: Iterable[str] = ()) -> None:
+        self._sites = tuple(sites)
+        self.notes = tuple(notes)
+
+    @overload
+    def __getitem__(self, index: int) -> ActivationSite: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ActivationSite]: ...
+
+    def __getitem__(self, index: int | slice) -> ActivationSite | Sequence[ActivationSite]:
+        """Return one site, or some.
+
+        Args:
+            index: as of a tuple.
+
+        Returns:
+            The site or sites.
+        """
+        return self._sites[index]
+
+    def __len__(self) -> int:
+        """Count the sites.
+
+        Returns:
+            Adapted or not.
+        """
+        return len(self._sites)
+
+    def __iter__(self) -> Iterator[ActivationSite]:
+        """Go through the sites.
+
+        Returns:
+            In order.
+        """
+        return iter(self._sites)
+
+    @property
+    def left_out(self) -> tuple[ActivationSite, ...]:
+        """Those that get no slope."""
+        return tuple(site for site in self if not site.adapted)
+
+    def __str__(self) -> str:
+        """Write the table.
+
+        Returns:
+            A line for each site, and the notes.
+        """
+        rows = [_TITLES, *map(_row, self)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        return "\n".join([*lines, *self.notes])
+
+    def __repr__(self) -> str:
+        """Show the table.
+
+        Returns:
+            As printed.
+        """
+        return str(self)
+
+
+def _row(site: ActivationSite) -> tuple[str, ...]:
+    sample = "" if site.sample_shape is None else " x ".join(map(str, site.sample_shape))
+    calls = "?" if site.calls is None else f"{site.calls}"
+    shared = "yes, shared by its calls" if (site.calls or 1) > 1 else "yes"
+    features = "" if site.feature_dim is None else f"dim {site.feature_dim}"
+    return site.name, site.kind, calls, sample, features, shared if site.adapted else f"no: {site.left_out}"
+
+
+def chooser(
+    where: Where, sites: Sequence[tuple[ActivationSite, nn.Module]]
+) -> Callable[[ActivationSite, nn.Module], bool]:
+    """Turn what a user gives for `where` into a predicate.
+
+    Args:
+        where: a regular expression that is searched for in the name, names, a predicate of an `ActivationSite`, or of a
+            module and a name; None for all.
+        sites: what there is to choose from, each with its module.
+
+    Returns:
+        Whether a site is chosen.
+
+    Raises:
+        ConfigurationError: for an expression that is none, unknown names, and for a choice of nothing.
+    """
+    if where is None:
+        return lambda _site, _module: True
+    choose = _predicate(where, [site.name for site, _ in sites])
+    if sites and not any(choose(site, module) for site, module in sites):
+        names = ", ".join(site.name for site, _ in sites[:8])
+        raise ConfigurationError(
+            f"where={where!r} chooses none of {len(sites)} activations: {names}{', …' * (len(sites) > 8)}"
+        )
+    return choose
+
+
+def _predicate(where: Any, names: Sequence[str]) -> Callable[[ActivationSite, nn.Module], bool]:
+    if isinstance(where, str):
+        try:
+            pattern = re.compile(where)
+        except re.error as error:
+            raise ConfigurationError(f"where={where!r} is no regular expression: {error}") from None
+        return lambda site, _module: pattern.search(site.name) is not None
+    if callable(where):
+        try:
+            inspect.signature(where).bind(None, None)
+        except TypeError:
+            return lambda site, _module: bool(where(site))
+        return lambda site, module: bool(where(module, site.name))
+    chosen = [*where]
+    for name in chosen:
+        if name not in names:
+            raise ConfigurationError(unknown_choice("where", name, names))
+    return lambda site, _module: site.name in chosen

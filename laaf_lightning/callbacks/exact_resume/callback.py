@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.trainer.states import TrainerFn
-from pytorch_lightning.utilities import rank_zero_info, rank_zero_warn
+from pytorch_lightning.utilities import rank_zero_warn
 
+from laaf_lightning.callbacks.exact_resume.module_hooks import call_module_early, forget_early_calls
+from laaf_lightning.callbacks.exact_resume.obstacles import refuse_or_warn
+from laaf_lightning.callbacks.exact_resume.own_values.doubles import load_doubles
+from laaf_lightning.callbacks.exact_resume.own_values.fresh_loaders import FreshLoaders
+from laaf_lightning.callbacks.exact_resume.own_values.module_values import ModuleValues
+from laaf_lightning.callbacks.exact_resume.own_values.process_state import state_of_this_process, states_of_processes
+from laaf_lightning.callbacks.exact_resume.own_values.random_states import as_plain, from_plain
 from laaf_lightning.callbacks.exact_resume.pending_logs import pending_logs, write_pending_logs
 from laaf_lightning.callbacks.exact_resume.place import Place, PlaceTracker, rewrite_loops, settle_fetcher, settle_loops
-from laaf_lightning.callbacks.exact_resume.plateau import tell_plateau_schedulers
-from laaf_lightning.callbacks.exact_resume.process_state import state_of_this_process, states_of_processes
-from laaf_lightning.callbacks.exact_resume.random_states import from_plain
+from laaf_lightning.callbacks.exact_resume.plateau import keep_plateau_schedulers, tell_plateau_schedulers
 from laaf_lightning.callbacks.exact_resume.repeated_steps import RepeatedSteps, ground
-from laaf_lightning.callbacks.exact_resume.training_pass import TrainingPass, obstacles
-from laaf_lightning.callbacks.exact_resume.unfinished import (
-    LoggedMeans,
-    set_gradients,
-    set_metric_states,
-)
+from laaf_lightning.callbacks.exact_resume.training_pass import TrainingPass
+from laaf_lightning.callbacks.exact_resume.unfinished import set_gradients, set_logged_values, set_metric_states
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 KEY = "exact_resume"
@@ -34,14 +34,17 @@ class ExactResume(Callback):
     """Keep in every checkpoint what Lightning leaves out, so that a resumed run has the bits of one never cut off.
 
     Kept are the place in the epoch, the random states of Python, NumPy, torch and each process's device, those of the
-    generators that loaders, samplers and data sets hold, gradients that wait for their step, what metrics and
-    ``self.log(…, on_epoch=True)`` have gathered in the epoch, values that were logged and not written yet, and the
-    metrics that schedulers are told. It may have been saved in any hook: what its epoch still had to do is done. Works
+    generators that the module, loaders, samplers, data sets, their transforms and their collating hold, numbers that
+    samplers and data sets count in attributes, public attributes of the module that the fit has changed (numbers,
+    strings, tensors, and lists, tuples, sets and dicts of them), which parameters are trained, gradients that wait for
+    their step, what metrics and ``self.log`` have gathered in the epoch, values that were logged and not written yet,
+    and the metrics that schedulers are told. It may have been saved in any hook: what its epoch still had to do is done. Works
     with any LightningModule and any map-style ``DataLoader``, also with worker processes (whose part of the epoch is
     fetched again; those of ``persistent_workers`` are started anew at every epoch), with loaders that have a
     ``state_dict`` of their own, and on several processes, the same number as before. A stream without one cannot be
-    resumed within an epoch, which is an error there. Gradients that a module adds up by hand, under manual
-    optimisation, are not kept.
+    resumed within an epoch, which is an error there. Not kept are what a callback has in no
+    ``state_dict``, and private attributes of a module. The module's own ``on_train_batch_end`` and ``on_validation_end``
+    run before callbacks save, not after.
 
     Beside the checkpoints, ``journal.csv`` has a line for every batch (run, number, optimiser step, loss, checksum).
     Steps that the run has taken after its last checkpoint are repeated when it is resumed, and must come out the same.
@@ -79,7 +82,11 @@ class ExactResume(Callback):
         self._after_step: dict[str, Any] | None = None
         self._at_end: dict[str, Any] | None = None
         self._loader_states: list[dict[str, Any]] = []
-        self._means = LoggedMeans({})
+        self._values: ModuleValues | None = None
+        self._fresh: FreshLoaders | None = None
+        self._validating: dict[str, Any] | None = None  # the module's values before
+        self._after_start: Callable[[], None] | None = None
+        self._logged: dict[str, Any] = {}
         self._steps: RepeatedSteps | None = None
         self._quiet = contextlib.ExitStack()
 
@@ -94,6 +101,7 @@ class ExactResume(Callback):
                     "not those that it would have had"
                 )
             return
+        load_doubles(trainer, checkpoint)
         rewrite_loops(checkpoint, Place(**state["place"]))
         self._resumed = state
 
@@ -109,19 +117,16 @@ class ExactResume(Callback):
             return
         here = {"logged": trainer.fit_loop.epoch_loop._batches_that_stepped}
         place = Place(**(here if resumed is None else resumed["place"]))
-        reasons = obstacles(trainer, place.batches)
-        if reasons and place.batches:
-            raise ConfigurationError(
-                f"{reasons[0]}, and the checkpoint was saved after batch {place.batches} of an epoch: give the loader "
-                "state_dict() and load_state_dict() (torchdata's StatefulDataLoader has them), resume from the end of "
-                "an epoch, or go on inexactly with ExactResume(enabled=False) (--exact_resume.enabled false)"
-            )
-        if reasons:
-            rank_zero_info(f"ExactResume: {reasons[0]}: only checkpoints between epochs can be resumed.")
+        self._fresh = FreshLoaders(trainer)
+        own = {} if resumed is None else state_of_this_process(trainer, resumed["ranks"])
+        if own:
+            self._fresh.set(own["fresh"])
+        refuse_or_warn(trainer, place.batches)
         self._pass = TrainingPass.install(trainer)
+        self._values = ModuleValues(trainer)
         self._tracker = PlaceTracker(place, validates=trainer.enable_validation)
         if resumed is not None:
-            self._go_on(trainer, pl_module, place, resumed)
+            self._go_on(trainer, place, resumed, own)
         assert trainer.fit_loop._data_fetcher is not None
         iter(trainer.fit_loop._data_fetcher)  # the one that the Trainer has made began in other random states
         settle_fetcher(trainer, place)
@@ -139,6 +144,10 @@ class ExactResume(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Note that a batch was fetched."""
         if self._tracker is not None:
+            if self._after_start is not None:
+                self._after_start()
+                self._after_start = None
+            self._take_logged(trainer)
             self._tracker.batch_started()
             self._quiet.close()
 
@@ -148,16 +157,24 @@ class ExactResume(Callback):
         """Note that a batch was trained on."""
         if self._tracker is None or self._pass is None:
             return
+        call_module_early(trainer, "on_train_batch_end", outputs, batch, batch_idx)
+        self._pass.is_ahead = False
         self._tracker.batch_ended(trainer)
         self._after_step = self._pass.states()
         self._loader_states = self._pass.loader_states()
-        self._means.add(trainer)
         if self._steps is not None:
             self._steps.note(trainer, outputs, batch)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note the module's values, which a validation changes."""
+        if self._values is not None and not trainer.sanity_checking:
+            self._validating = self._values.state()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note that a validation is over."""
         if self._tracker is not None and not trainer.sanity_checking and self._at_end is None:
+            call_module_early(trainer, "on_validation_end")
+            self._validating = None
             self._tracker.validated()
             assert self._pass is not None
             self._after_step = self._pass.states()
@@ -165,7 +182,7 @@ class ExactResume(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note that an epoch is over."""
         if self._tracker is not None:
-            self._means.add_rest(trainer)
+            self._take_logged(trainer)
             self._tracker.epoch_ended()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -194,8 +211,9 @@ class ExactResume(Callback):
         self._has_failed = True
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Leave warnings as they were."""
+        """Leave warnings and the module as they were."""
         self._quiet.close()
+        forget_early_calls(trainer)
 
     def _state(self, trainer: Trainer) -> dict[str, Any]:
         """Collect what a checkpoint is to hold, from all processes."""
@@ -203,36 +221,50 @@ class ExactResume(Callback):
         assert self._pass is not None
         place = self._tracker.place(trainer)
         begun, now = self._pass.begun, self._pass.states()
-        if _is_in_step(trainer) or place.validation == "due":
+        assert self._values is not None
+        assert self._fresh is not None
+        own = {"values": self._values.state() if self._validating is None else self._validating}
+        own["fresh"] = as_plain(self._fresh.state())
+        if self._logged:
+            own["logged"] = self._logged
+        if _is_in_step(trainer) or place.validation == "due" or self._pass.is_ahead:
             now = begun if not place.batches or self._after_step is None else self._after_step
-        ranks = states_of_processes(trainer, place, begun, now, alone=self._has_failed)
+        ranks = states_of_processes(trainer, place, begun, now, own, alone=self._has_failed)
         return {
             "place": place.as_state(),
             "ranks": ranks,
-            "callback_metrics": {name: float(value) for name, value in trainer.callback_metrics.items()},
+            "callback_metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
             "pending_logs": {} if self._has_failed or self._at_end is not None else pending_logs(trainer),
             "run": "" if self._steps is None else self._steps.run,
             "settings": self.settings,
             "ground": ground(trainer),
         }
 
-    def _go_on(self, trainer: Trainer, module: LightningModule, place: Place, resumed: Mapping[str, Any]) -> None:
+    def _take_logged(self, trainer: Trainer) -> None:
+        set_logged_values(trainer, self._logged)
+        self._logged = {}
+
+    def _go_on(self, trainer: Trainer, place: Place, resumed: Mapping[str, Any], own: Mapping[str, Any]) -> None:
         assert self._pass is not None
+        assert self._values is not None
         settle_loops(trainer, place)
         self._pass.load_pending_states(trainer)
         trainer._logger_connector._callback_metrics.update(
-            {name: torch.tensor(value) for name, value in resumed["callback_metrics"].items()}
+            {name: value.clone() for name, value in resumed["callback_metrics"].items()}
         )
         tell_plateau_schedulers(trainer, place)
+        self._after_start = keep_plateau_schedulers(trainer, place)
         write_pending_logs(trainer, resumed["pending_logs"])
         if place.batches:
             self._quiet.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
-        if not (own := state_of_this_process(trainer, resumed["ranks"])):
+        if not own:
             return
+        module = trainer.lightning_module
         set_gradients(module, own["gradients"])
         set_metric_states(module, own["metrics"])
-        self._means = LoggedMeans(own["logged"])
+        self._logged = own["logged"]
+        self._values.set(own["values"])
         begun, now = from_plain(own["begun"]), from_plain(own["now"])
         if place.batches:
             self._pass.go_on(begun, place.batches)

@@ -29,7 +29,7 @@ class Place:
         logged: the step that the loggers are told next.
         accumulating: whether gradients were kept for an optimiser step to come.
         plateau: ``"step"`` or ``"epoch"`` where a ``ReduceLROnPlateau`` that looks at these is still to be told of the
-            last one, else empty.
+            last one, ``"told"`` where it has been, and the Trainer would tell it again, else empty.
     """
 
     epochs: int = 0
@@ -67,7 +67,7 @@ class PlaceTracker:
 
     def batch_started(self) -> None:
         """Note that all that follows the batch before is done."""
-        self._plateau = ""
+        self._plateau = "told" if self._validation == "done" else ""
         self._epoch_is_new = False
 
     def batch_ended(self, trainer: Trainer) -> None:
@@ -116,7 +116,7 @@ class PlaceTracker:
             self._validation if batches else "none",
             self._logged,
             bool(batches % trainer.accumulate_grad_batches) and not is_last,
-            self._plateau if self._validation == "none" and batches else "",
+            self._plateau if batches and (self._validation == "none" or self._plateau == "told") else "",
         )
 
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from lightning_fabric.utilities.data import sized_len
 from lightning_fabric.utilities.types import _Stateful
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import CombinedLoader
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 from torch.utils.data.dataloader import _SingleProcessDataLoaderIter
 
-from laaf_lightning.callbacks.exact_resume.random_states import (
+from laaf_lightning.callbacks.exact_resume.own_values.random_states import (
     States,
     generator_states,
-    generators_of,
     random_states,
     set_generator_states,
     set_random_states,
 )
+from laaf_lightning.callbacks.exact_resume.own_values.reachable import GENERATORS, ChangedNumbers, reachable
 
 
 class TrainingPass:
@@ -30,16 +28,22 @@ class TrainingPass:
     a ``state_dict`` of their own go on by that, which Lightning loads.
 
     Args:
-        loader: the Trainer's.
-        device: the one that this process computes on.
+        trainer: whose loaders are set up.
+
+    Attributes:
+        is_ahead: whether it has begun, and nothing of it was trained on; a stream's first batch is fetched early.
     """
 
-    def __init__(self, loader: CombinedLoader, device: torch.device) -> None:
-        self._loader = loader
-        self._device = device
-        self._length = sized_len(loader)
-        self._go_on_alone = [isinstance(one, _Stateful) for one in loader.flattened]  # slow to ask at every step
-        self._generators = generators_of(self._owners())
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        fetcher: Any = trainer.fit_loop._data_fetcher
+        self._loader: CombinedLoader = fetcher._combined_loader
+        self._device = trainer.strategy.root_device
+        self.is_ahead = False
+        self._length = sized_len(self._loader)
+        self._go_on_alone = [isinstance(one, _Stateful) for one in self._loader.flattened]  # slow to ask at every step
+        self._find_generators()
+        self._numbers = ChangedNumbers(reachable(self._roots(alone=False)))
         self._begun: States | None = None
         self._again: tuple[States, int] | None = None
 
@@ -56,7 +60,7 @@ class TrainingPass:
         fetcher: Any = trainer.fit_loop._data_fetcher
         if isinstance(fetcher._combined_loader, cls):
             return fetcher._combined_loader
-        installed = cls(fetcher._combined_loader, trainer.strategy.root_device)
+        installed = cls(trainer)
         fetcher._combined_loader = installed
         return installed
 
@@ -71,7 +75,11 @@ class TrainingPass:
         Returns:
             What `set_states` takes.
         """
-        return {"global": random_states(self._device), "own": generator_states(self._generators)}
+        return {
+            "global": random_states(self._device),
+            "own": generator_states(self._generators),
+            "numbers": self._numbers.state(),
+        }
 
     def set_states(self, states: States) -> None:
         """Put all generators back.
@@ -81,6 +89,7 @@ class TrainingPass:
         """
         set_random_states(states["global"], self._device)
         set_generator_states(self._generators, states["own"])
+        self._numbers.set(states["numbers"])
 
     def load_pending_states(self, trainer: Trainer) -> None:
         """Load the states of loaders that were made before the checkpoint was read, which Lightning forgets.
@@ -121,7 +130,8 @@ class TrainingPass:
 
     def __iter__(self) -> Iterator[Any]:
         # A generator: it begins at the first batch, when all that a start draws has been drawn.
-        self._generators = generators_of(self._owners())
+        self._find_generators()
+        self.is_ahead = True
         now = self.states()
         again, self._again = self._again, None
         if again is not None:
@@ -151,38 +161,13 @@ class TrainingPass:
                 elif not goes_on:
                     next(one, None)
 
-    def _owners(self) -> list[object]:
-        owners: list[object] = []
-        for loader in self._loader.flattened:
-            samplers = [getattr(loader, name, None) for name in ("sampler", "batch_sampler")]
-            owners += [loader, *samplers, *(s.sampler for s in samplers if isinstance(s, BatchSampler))]
-            data = getattr(loader, "dataset", None)
-            while data is not None:
-                owners.append(data)
-                data = getattr(data, "dataset", None)
-        return owners
+    def _find_generators(self) -> None:
+        module: Any = self._trainer.lightning_module
+        validation: Any = self._trainer.fit_loop.epoch_loop.val_loop._combined_loader
+        roots = {**self._roots(), "module": module, "validation": getattr(validation, "flattened", None)}
+        self._generators = {path: one for path, one in reachable(roots).items() if isinstance(one, GENERATORS)}
 
-
-def obstacles(trainer: Trainer, batches: int) -> list[str]:
-    """Name what keeps a run from going on within an epoch.
-
-    Args:
-        trainer: whose loaders are set up.
-        batches: after how many of the epoch's it is to go on.
-
-    Returns:
-        Clauses: streams without a state of their own, and loaders that were begun again beside a longer one.
-    """
-    loader = trainer.fit_loop._combined_loader
-    loaders = [one for one in (loader.flattened if loader is not None else []) if not isinstance(one, _Stateful)]
-    streams = [
-        f"{type(one.dataset).__name__} is a stream, in which no place can be found again"
-        for one in loaders
-        if isinstance(one, DataLoader) and isinstance(one.dataset, IterableDataset)
-    ]
-    again = [
-        f"a loader of {length} batches was begun again beside a longer one"
-        for one in loaders
-        if (length := sized_len(one)) is not None and length < batches
-    ]
-    return streams + again
+    def _roots(self, *, alone: bool = True) -> dict[str, object]:
+        """Name the loaders; those that go on by a state of their own where `alone`."""
+        loaders = zip(self._loader.flattened, self._go_on_alone, strict=True)
+        return {str(place): one for place, (one, goes_on) in enumerate(loaders) if alone or not goes_on}

@@ -12,6 +12,10 @@ from torch import Tensor
 from torchmetrics import Metric
 
 State = dict[str, Any]
+_META = (
+    "fx", "name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx", "dataloader_idx",
+    "metric_attribute",
+)  # fmt: skip
 
 
 def gradients(module: LightningModule) -> State:
@@ -74,85 +78,69 @@ def set_metric_states(module: LightningModule, states: State) -> None:
         metric._computed = None
 
 
-class LoggedMeans:
-    """The values that were logged for the end of the epoch, and are gathered batch by batch.
+def logged_values(trainer: Trainer) -> State:
+    """Copy what ``self.log`` has gathered in the epoch, and the last value of each step.
 
     Args:
-        state: of `LoggedMeans.read`.
+        trainer: that fits.
+
+    Returns:
+        Plain values and tensors by the name of the log; those over a group of processes are left out.
     """
+    state: State = {}
+    for key, result in trainer.fit_loop.epoch_loop._results.items():
+        meta = result.meta
+        if result.has_reset or meta.sync.group is not None:
+            continue
+        state[key] = {
+            "values": {name: _copy(getattr(result, name)) for name in result._defaults},
+            "last": _copy(result._forward_cache),
+            "is_tensor": result.is_tensor,
+            "meta": {name: getattr(meta, name) for name in _META},
+            "reduce": meta.reduce_fx.__name__,
+            "sync": meta.sync.should,
+            "rank_zero_only": meta.sync.rank_zero_only,
+        }
+    return state
 
-    def __init__(self, state: State) -> None:
-        self._left = dict(state)
 
-    @staticmethod
-    def read(trainer: Trainer) -> State:
-        """Copy what was gathered.
+def set_logged_values(trainer: Trainer, state: State) -> None:
+    """Put logged values back, before the first of the resumed run is added to them.
 
-        Args:
-            trainer: that fits.
-
-        Returns:
-            Plain values and tensors by the name of the log.
-        """
-        state: State = {}
-        for key, result in trainer.fit_loop.epoch_loop._results.items():
-            if not result.meta.on_epoch or result.has_reset:
+    Args:
+        trainer: before its first step, or at the end of an epoch that has no further one.
+        state: of `logged_values`.
+    """
+    results, connector = trainer.fit_loop.epoch_loop._results, trainer._logger_connector
+    if state and connector._first_loop_iter:
+        connector._first_loop_iter = False  # else the first log of each hook begins anew
+    metrics, device = dict(_metrics(trainer.lightning_module)), trainer.strategy.root_device
+    for key, kept in state.items():
+        meta = _Metadata(**kept["meta"], reduce_fx=kept["reduce"])
+        meta.sync = _Sync(_should=kept["sync"], fn=trainer.strategy.reduce, rank_zero_only=kept["rank_zero_only"])
+        result = _ResultMetric(meta, is_tensor=kept["is_tensor"])
+        values = kept["values"]
+        if not kept["is_tensor"]:
+            metric = metrics.get(str(meta.metric_attribute))
+            if metric is None:
                 continue
-            meta = result.meta
-            state[key] = {
-                "values": {name: _copy(getattr(result, name)) for name in result._defaults},
-                "meta": {
-                    name: getattr(meta, name)
-                    for name in (
-                        "fx", "name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx",
-                        "dataloader_idx", "metric_attribute",
-                    )
-                },
-                "reduce": meta.reduce_fx.__name__,
-                "sync": meta.sync.should,
-                "rank_zero_only": meta.sync.rank_zero_only,
-            }  # fmt: skip
-        return state
+            values = {"value": metric}
+        for name, value in values.items():
+            setattr(result, name, value.to(device))
+        result._forward_cache = _copy(kept["last"], device)
+        result._update_count = 1
+        if key in results and not results[key].has_reset:  # logged by a hook before
+            _add(result, results[key])
+        results[key] = result
 
-    def add(self, trainer: Trainer) -> None:
-        """Add what was gathered to what has been logged since, once.
 
-        Args:
-            trainer: after a batch, whose logs are the first since the values were read.
-        """
-        results = trainer.fit_loop.epoch_loop._results
-        for key in [key for key in self._left if key in results and not results[key].has_reset]:
-            before = self._left.pop(key)["values"]
-            if results[key].is_tensor:
-                self._add(results[key], before)
-
-    def add_rest(self, trainer: Trainer) -> None:
-        """Log what was gathered, and not logged again, at the end of its epoch.
-
-        Args:
-            trainer: at that end.
-        """
-        self.add(trainer)
-        metrics = dict(_metrics(trainer.lightning_module))
-        for key, state in self._left.items():
-            meta = _Metadata(**state["meta"], reduce_fx=state["reduce"])
-            meta.sync = _Sync(_should=state["sync"], fn=trainer.strategy.reduce, rank_zero_only=state["rank_zero_only"])
-            metric = metrics.get(str(meta.metric_attribute))  # None for values that were logged as tensors
-            result = _ResultMetric(meta, is_tensor=metric is None).to(trainer.strategy.root_device)
-            for name, value in ({"value": metric} if metric is not None else state["values"]).items():
-                setattr(result, name, value.to(trainer.strategy.root_device))
-            result._update_count = 1
-            trainer.fit_loop.epoch_loop._results[key] = result
-        self._left = {}
-
-    @staticmethod
-    def _add(result: Any, before: State) -> None:
-        gathered = {name: value.to(result.value.device) for name, value in before.items()}
-        if result.meta.is_max_reduction or result.meta.is_min_reduction:
-            result.value = result.meta.reduce_fx(gathered["value"], result.value)
-            return
-        for name, value in gathered.items():
-            setattr(result, name, value + getattr(result, name))
+def _add(result: Any, logged: Any) -> None:
+    result._forward_cache = logged._forward_cache
+    if result.meta.is_max_reduction or result.meta.is_min_reduction:
+        result.value = result.meta.reduce_fx(result.value, logged.value)
+    elif result.is_tensor:
+        for name in result._defaults:
+            setattr(result, name, getattr(result, name) + getattr(logged, name))
 
 
 def _metrics(module: LightningModule) -> Iterator[tuple[str, Metric]]:

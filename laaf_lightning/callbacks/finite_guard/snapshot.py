@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 _RATES = ("lr", "initial_lr", "max_lr", "min_lr")
-_SCHEDULED = ("base_lrs", "max_lrs", "_last_lr")
+_SCHEDULED = ("base_lrs", "max_lrs", "min_lrs", "_last_lr", "eta_min")
 
 
 class Snapshot:
@@ -68,6 +68,8 @@ def scale_learning_rates(trainer: Trainer, module: LightningModule, factor: floa
                 rates = getattr(scheduler, name, None)
                 if isinstance(rates, list):
                     setattr(scheduler, name, [rate * factor for rate in rates])
+                elif isinstance(rates, float):
+                    setattr(scheduler, name, rates * factor)
     told = getattr(module, "learning_rates_scaled", None)
     if callable(told):
         told(factor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -49,41 +49,27 @@ def set_random_states(states: Mapping[str, Any], device: torch.device) -> None:
         torch.mps.set_rng_state(states["mps"])
 
 
-def generators_of(owners: Iterable[object]) -> list[Any]:
-    """Find the generators that objects keep as attributes.
-
-    Args:
-        owners: such as loaders, samplers and data sets.
-
-    Returns:
-        Generators of torch, NumPy and Python, each once, in an order that the same objects give again.
-    """
-    kinds = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-    values = [value for owner in owners for value in getattr(owner, "__dict__", {}).values()]
-    return [*{id(value): value for value in values if isinstance(value, kinds)}.values()]
-
-
-def generator_states(generators: Iterable[Any]) -> list[Any]:
+def generator_states(generators: Mapping[str, Any]) -> dict[str, Any]:
     """Read the states of generators.
 
     Args:
-        generators: of `generators_of`.
+        generators: of torch, NumPy and Python, by name.
 
     Returns:
         One for each.
     """
-    return [_read(generator) for generator in generators]
+    return {name: _read(generator) for name, generator in generators.items()}
 
 
-def set_generator_states(generators: Iterable[Any], states: Iterable[Any]) -> None:
+def set_generator_states(generators: Mapping[str, Any], states: Mapping[str, Any]) -> None:
     """Put generators back.
 
     Args:
-        generators: of `generators_of`.
+        generators: by name.
         states: what `generator_states` returned.
     """
-    for generator, state in zip(generators, states, strict=False):
-        _write(generator, state)
+    for name in generators.keys() & states.keys():
+        _write(generators[name], states[name])
 
 
 def as_plain(states: Any) -> Any:

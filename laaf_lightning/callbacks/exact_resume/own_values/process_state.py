@@ -9,13 +9,19 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_warn
 
+from laaf_lightning.callbacks.exact_resume.own_values.random_states import States, as_plain
 from laaf_lightning.callbacks.exact_resume.place import Place
-from laaf_lightning.callbacks.exact_resume.random_states import States, as_plain
-from laaf_lightning.callbacks.exact_resume.unfinished import LoggedMeans, gradients, metric_states
+from laaf_lightning.callbacks.exact_resume.unfinished import gradients, logged_values, metric_states
 
 
 def states_of_processes(
-    trainer: Trainer, place: Place, begun: States, now: States, *, alone: bool
+    trainer: Trainer,
+    place: Place,
+    begun: States,
+    now: States,
+    more: dict[str, Any],
+    *,
+    alone: bool,
 ) -> list[dict[str, Any]]:
     """Collect random states and what is unfinished, from all processes.
 
@@ -24,18 +30,20 @@ def states_of_processes(
         place: where it is.
         begun: random states in which the pass over the data began.
         now: random states after what is done.
+        more: what is to be kept beside it, or in place of it.
         alone: whether others may be gone; theirs are left empty then.
 
     Returns:
         Plain values and tensors by rank.
     """
+    module = trainer.lightning_module
     own = {
         "begun": as_plain(begun),
         "now": as_plain(now),
-        "gradients": gradients(trainer.lightning_module) if place.accumulating else {},
+        "gradients": gradients(module) if place.accumulating or not module.automatic_optimization else {},
         "metrics": metric_states(trainer) if place.batches else {},
-        "logged": LoggedMeans.read(trainer) if place.batches else {},
-    }
+        "logged": logged_values(trainer) if place.batches else {},
+    } | more
     ranks = [own if rank == trainer.global_rank else {} for rank in range(trainer.world_size)]
     if trainer.world_size > 1 and not alone:
         torch.distributed.all_gather_object(ranks, own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, get_args
 
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -17,13 +17,13 @@ from laaf_lightning.callbacks.exact_resume.own_values.doubles import load_double
 from laaf_lightning.callbacks.exact_resume.own_values.fresh_loaders import FreshLoaders
 from laaf_lightning.callbacks.exact_resume.own_values.module_values import ModuleValues
 from laaf_lightning.callbacks.exact_resume.own_values.process_state import state_of_this_process, states_of_processes
-from laaf_lightning.callbacks.exact_resume.own_values.random_states import as_plain, from_plain
-from laaf_lightning.callbacks.exact_resume.pending_logs import pending_logs, write_pending_logs
-from laaf_lightning.callbacks.exact_resume.place import Place, PlaceTracker, rewrite_loops, settle_fetcher, settle_loops
-from laaf_lightning.callbacks.exact_resume.plateau import keep_plateau_schedulers, tell_plateau_schedulers
+from laaf_lightning.callbacks.exact_resume.own_values.random_states import as_plain
+from laaf_lightning.callbacks.exact_resume.pending_logs import flush_loggers, pending_logs
+from laaf_lightning.callbacks.exact_resume.place import Place, PlaceTracker, is_in_step, rewrite_loops, settle_fetcher
 from laaf_lightning.callbacks.exact_resume.repeated_steps import RepeatedSteps, ground
+from laaf_lightning.callbacks.exact_resume.taken_up import take_up, take_up_own
 from laaf_lightning.callbacks.exact_resume.training_pass import TrainingPass
-from laaf_lightning.callbacks.exact_resume.unfinished import set_gradients, set_logged_values, set_metric_states
+from laaf_lightning.callbacks.exact_resume.unfinished import set_logged_values
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 KEY = "exact_resume"
@@ -33,18 +33,16 @@ OnDivergence = Literal["stop", "warn"]
 class ExactResume(Callback):
     """Keep in every checkpoint what Lightning leaves out, so that a resumed run has the bits of one never cut off.
 
-    Kept are the place in the epoch, the random states of Python, NumPy, torch and each process's device, those of the
-    generators that the module, loaders, samplers, data sets, their transforms and their collating hold, numbers that
-    samplers and data sets count in attributes, public attributes of the module that the fit has changed (numbers,
-    strings, tensors, and lists, tuples, sets and dicts of them), which parameters are trained, gradients that wait for
-    their step, what metrics and ``self.log`` have gathered in the epoch, values that were logged and not written yet,
-    and the metrics that schedulers are told. It may have been saved in any hook: what its epoch still had to do is done. Works
-    with any LightningModule and any map-style ``DataLoader``, also with worker processes (whose part of the epoch is
-    fetched again; those of ``persistent_workers`` are started anew at every epoch), with loaders that have a
-    ``state_dict`` of their own, and on several processes, the same number as before. A stream without one cannot be
-    resumed within an epoch, which is an error there. Not kept are what a callback has in no
-    ``state_dict``, and private attributes of a module. The module's own ``on_train_batch_end`` and ``on_validation_end``
-    run before callbacks save, not after.
+    Kept are the place in the epoch; the random states of Python, NumPy, torch and each process's device, and of all
+    generators that module, loaders, samplers, data sets and transforms hold; numbers that samplers and data sets count;
+    public attributes of the module that the fit has changed (numbers, strings, tensors, and lists, tuples, sets and
+    dicts of them); which parameters are trained; gradients that wait for their step; what metrics and ``self.log`` have
+    gathered, and what was logged and not written yet; the metrics that schedulers are told. It may have been saved in
+    any hook. Works with any LightningModule and map-style ``DataLoader``, also with worker processes (whose part of the
+    epoch is fetched again; those of ``persistent_workers`` are started anew at every epoch), with loaders that have a
+    ``state_dict``, and on several processes, the same number as before. A stream without one cannot be resumed within
+    an epoch, which is an error there. Not kept are what a callback has in no ``state_dict``, and private attributes of
+    a module. The module's ``on_train_batch_end`` and ``on_validation_end`` run before callbacks save, not after.
 
     Beside the checkpoints, ``journal.csv`` has a line for every batch (run, number, optimiser step, loss, checksum).
     Steps that the run has taken after its last checkpoint are repeated when it is resumed, and must come out the same.
@@ -126,7 +124,14 @@ class ExactResume(Callback):
         self._values = ModuleValues(trainer)
         self._tracker = PlaceTracker(place, validates=trainer.enable_validation)
         if resumed is not None:
-            self._go_on(trainer, place, resumed, own)
+            self._pass.load_pending_states(trainer)
+            self._after_start = take_up(trainer, place, resumed)
+            if place.batches:
+                self._quiet.enter_context(warnings.catch_warnings())
+                warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
+        if own:
+            self._logged = own["logged"]
+            self._after_step = take_up_own(trainer, place, own, self._pass, self._values)
         assert trainer.fit_loop._data_fetcher is not None
         iter(trainer.fit_loop._data_fetcher)  # the one that the Trainer has made began in other random states
         settle_fetcher(trainer, place)
@@ -167,7 +172,7 @@ class ExactResume(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the module's values, which a validation changes."""
-        if self._values is not None and not trainer.sanity_checking:
+        if self._values is not None and not trainer.sanity_checking and self._at_end is None:
             self._validating = self._values.state()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -197,14 +202,11 @@ class ExactResume(Callback):
         if self._tracker is None:
             return
         checkpoint[KEY] = self._state(trainer) if self._at_end is None else self._at_end
-        if _is_in_step(trainer) and self._loader_states:  # they have given a batch that was not trained on
+        if is_in_step(trainer) and self._loader_states:  # they have given a batch that was not trained on
             checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"] = self._loader_states
         if self._steps is not None:
             self._steps.write()
-        for logger in trainer.loggers if trainer.is_global_zero else []:
-            flush = getattr(getattr(logger, "experiment", None), "flush", None)
-            if callable(flush):
-                flush()
+        flush_loggers(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Note that other processes may not come along any more."""
@@ -219,15 +221,15 @@ class ExactResume(Callback):
         """Collect what a checkpoint is to hold, from all processes."""
         assert self._tracker is not None
         assert self._pass is not None
-        place = self._tracker.place(trainer)
-        begun, now = self._pass.begun, self._pass.states()
         assert self._values is not None
         assert self._fresh is not None
+        place = self._tracker.place(trainer)
+        begun, now = self._pass.begun, self._pass.states()
         own = {"values": self._values.state() if self._validating is None else self._validating}
         own["fresh"] = as_plain(self._fresh.state())
         if self._logged:
             own["logged"] = self._logged
-        if _is_in_step(trainer) or place.validation == "due" or self._pass.is_ahead:
+        if is_in_step(trainer) or place.validation == "due" or self._pass.is_ahead:
             now = begun if not place.batches or self._after_step is None else self._after_step
         ranks = states_of_processes(trainer, place, begun, now, own, alone=self._has_failed)
         return {
@@ -243,36 +245,3 @@ class ExactResume(Callback):
     def _take_logged(self, trainer: Trainer) -> None:
         set_logged_values(trainer, self._logged)
         self._logged = {}
-
-    def _go_on(self, trainer: Trainer, place: Place, resumed: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-        assert self._pass is not None
-        assert self._values is not None
-        settle_loops(trainer, place)
-        self._pass.load_pending_states(trainer)
-        trainer._logger_connector._callback_metrics.update(
-            {name: value.clone() for name, value in resumed["callback_metrics"].items()}
-        )
-        tell_plateau_schedulers(trainer, place)
-        self._after_start = keep_plateau_schedulers(trainer, place)
-        write_pending_logs(trainer, resumed["pending_logs"])
-        if place.batches:
-            self._quiet.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before the epoch ended")
-        if not own:
-            return
-        module = trainer.lightning_module
-        set_gradients(module, own["gradients"])
-        set_metric_states(module, own["metrics"])
-        self._logged = own["logged"]
-        self._values.set(own["values"])
-        begun, now = from_plain(own["begun"]), from_plain(own["now"])
-        if place.batches:
-            self._pass.go_on(begun, place.batches)
-        self._pass.set_states(now)
-        self._after_step = now
-
-
-def _is_in_step(trainer: Trainer) -> bool:
-    """Tell whether a batch was fetched that is not trained on yet."""
-    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
-    return bool(batches.ready != batches.processed)

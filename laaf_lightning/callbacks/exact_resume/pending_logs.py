@@ -47,3 +47,25 @@ def write_pending_logs(trainer: Trainer, pending: Mapping[str, Any]) -> None:
     for logger in trainer.loggers if pending else []:
         logger.log_metrics(dict(pending["values"]), step=pending["step"])
         logger.save()
+
+
+def flush_loggers(trainer: Trainer) -> None:
+    """Write out what loggers have in hand.
+
+    Args:
+        trainer: whose loggers they are.
+    """
+    for logger in trainer.loggers if trainer.is_global_zero else []:
+        flush = getattr(getattr(logger, "experiment", None), "flush", None)
+        if callable(flush):
+            flush()
+
+
+def set_callback_metrics(trainer: Trainer, metrics: Mapping[str, Any]) -> None:
+    """Put back what callbacks and schedulers look at.
+
+    Args:
+        trainer: that goes on.
+        metrics: tensors by name.
+    """
+    trainer._logger_connector._callback_metrics.update({name: value.clone() for name, value in metrics.items()})

@@ -120,6 +120,19 @@ class PlaceTracker:
         )
 
 
+def is_in_step(trainer: Trainer) -> bool:
+    """Tell whether a batch was fetched that is not trained on yet.
+
+    Args:
+        trainer: that fits.
+
+    Returns:
+        Whether one was.
+    """
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+    return bool(batches.ready != batches.processed)
+
+
 def rewrite_loops(checkpoint: dict[str, Any], place: Place) -> None:
     """Write a place into the loops' counters as the Trainer resumes it.
 

@@ -23,9 +23,9 @@ class _NotPlainError(Exception):
 class ModuleValues:
     """Public attributes that hold numbers, strings, tensors, or lists, tuples, sets and dicts of them.
 
-    Such are a list of losses that a module gathers over the epoch, or a weight that it makes smaller. What a fit has not
-    changed is a setting, and a resumed run's own. Kept too is which parameters are trained, as a callback of finetuning
-    sets it, and over how many batches gradients are added up, if that changes.
+    Such are a list of losses that a module gathers over the epoch, or a weight that it makes smaller. What a fit has
+    not changed is a setting, and a resumed run's own. Kept too is which parameters are trained, as callbacks
+    set it, and over how many batches gradients are added up, if that changes.
 
     Args:
         trainer: at the start of its training.

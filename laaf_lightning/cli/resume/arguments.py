@@ -58,10 +58,12 @@ def config_of(run: str) -> Path:
         The file.
 
     Raises:
-        ConfigurationError: if there is none.
+        ConfigurationError: if there is none, and for a file.
     """
     file = Path(run).expanduser() / CONFIG
     if file.is_file():
         return file
+    if Path(run).expanduser().is_file():
+        raise ConfigurationError(f"--resume {run} names a file: name the folder of its run, or give --ckpt_path {run}")
     what = "there is no such folder" if not file.parent.is_dir() else f"this folder has no {CONFIG}"
     raise ConfigurationError(f"--resume {run}: {what}; name the folder of a run, such as runs/burgers/<label>/<date>")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 import laaf_lightning as laaf
+from laaf_lightning.callbacks.finite_guard.snapshot import scale_learning_rates
 from tests.callbacks.finite_guard import cases
 from tests.callbacks.finite_guard.cases import BATCHES, At, fit, with_nan_from
 from tests.callbacks.plain_training import Batches, PlainModule, one_epoch_trainer
@@ -126,3 +128,14 @@ def test_a_sequence_of_optimisers_goes_back_in_all_its_stages() -> None:
     trainer = fit(Sequence(), with_nan_from(5, until=6), guard=guard(rollback=1))
     first, second = trainer.optimizers[0].stages
     assert (first.param_groups[0]["lr"], second.param_groups[0]["lr"]) == (5e-4, 5e-4)
+
+
+def test_floors_of_schedules_become_smaller_too() -> None:
+    module = PlainModule()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10, eta_min=0.01)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, min_lr=0.02)
+    configs = [SimpleNamespace(scheduler=each) for each in (cosine, plateau)]
+    trainer: Any = SimpleNamespace(optimizers=[optimizer], lr_scheduler_configs=configs)
+    scale_learning_rates(trainer, module, 0.5)
+    assert (cosine.eta_min, plateau.min_lrs, cosine.base_lrs) == (0.005, [0.01], [0.05])

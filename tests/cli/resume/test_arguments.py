@@ -40,3 +40,12 @@ def test_what_is_no_run(tmp_path: Path) -> None:
         with_resumed_config(["fit", "--resume", str(tmp_path / "none")])
     with pytest.raises(ConfigurationError, match="name it with --config, or the run with --resume RUN"):
         with_resumed_config(["fit", "--resume"])
+
+
+def test_a_file_is_not_a_run(tmp_path: Path) -> None:
+    file = tmp_path / "last.ckpt"
+    file.touch()
+    with pytest.raises(
+        ConfigurationError, match=r"names a file: name the folder of its run, or give --ckpt_path"
+    ):
+        with_resumed_config(["fit", "--resume", str(file)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
@@ -54,6 +56,8 @@ class RecordedCall:
         is_function: whether it is a call of a torch function, else of a module.
         checkpointed: whether a function is called again in the backward pass, outside the owner's forward.
         nested: whether the argument is a nested or a quantised tensor.
+        strided: whether the argument is a view with gaps, for which torch's functions may round in another way.
+        strided: whether the argument is a view with gaps, for which torch's functions may round in another way.
     """
 
     owners: tuple[Running, ...]
@@ -67,6 +71,7 @@ class RecordedCall:
     is_function: bool
     checkpointed: bool
     nested: bool = False
+    strided: bool = False
 
     @property
     def owner(self) -> Running:
@@ -162,18 +167,10 @@ class _Recorder(TorchFunctionMode):
         odd = z.is_nested or z.is_quantized
         shape = () if odd else tuple(z.shape)
         layout = None if odd else layout_of(z)
+        strided = not odd and not z.is_contiguous() and torch.empty_like(z).stride() != z.stride()
+        around, at = (*self._running,), (*place,)
         call = RecordedCall(
-            (*self._running,),
-            module,
-            kind,
-            settings,
-            (*place,),
-            shape,
-            layout,
-            in_place,
-            is_function,
-            checkpointed,
-            odd,
+            around, module, kind, settings, at, shape, layout, in_place, is_function, checkpointed, odd, strided
         )
         self.recording.calls.append(call)
         return call
@@ -221,6 +218,7 @@ def _as_it_was(model: nn.Module) -> Iterator[None]:
     devices = {tensor.device.index for tensor in tensors if tensor.device.type == "cuda"}
     # Its fast path computes whole layers of a transformer in one call.
     fast, set_fast = torch.backends.mha.get_fastpath_enabled(), torch.backends.mha.set_fastpath_enabled
+    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  (what models draw from)
     with torch.random.fork_rng(devices=sorted(devices)), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         set_fast(False)
@@ -228,6 +226,8 @@ def _as_it_was(model: nn.Module) -> Iterator[None]:
             yield
         finally:
             set_fast(fast)
+            random.setstate(of_python)
+            np.random.set_state(of_numpy)  # noqa: NPY002
             for module, mode in modes.items():
                 module.training = mode
             with torch.no_grad():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from laaf_lightning.activations import AdaptiveActivation, adapt, named_slopes
@@ -106,7 +106,8 @@ def test_another_way_through_the_forward_is_an_error() -> None:
     adapted = adapt(Branch(), example_input=(X, 2))
     assert adapted(X, 2).shape == X.shape
     for way, text in [(0, r"relu\(\)"), (1, r"tanh\(\)"), (3, r"leaky_relu\(negative_slope=0.2\)")]:
-        with pytest.raises(ConfigurationError, match=rf"calls {text}, not leaky_relu\(negative_slope=0.1\), as number 1"):
+        instead = r"not leaky_relu\(negative_slope=0.1\), as number 1"
+        with pytest.raises(ConfigurationError, match=f"calls {text}, {instead}"):
             adapted(X, way)
 
 
@@ -138,7 +139,7 @@ def test_checkpointing_of_modules_is_right_and_of_functions_within_a_forward_sai
     for p, gradient in zip(adapted.parameters(), gradients, strict=True):
         if id(p) not in calls:
             torch.testing.assert_close(p.grad, gradient)
-    with pytest.warns(UserWarning, match=r"tanh_1 \(tanh\): called again in the backward pass by torch.utils.checkpoint"):
+    with pytest.warns(UserWarning, match=r"tanh_1 \(tanh\): called again in the backward pass by torch\.utils"):
         partly = adapt(Block(whole=False), example_input=X)
     assert len(dict(named_slopes(partly))) == 6
 
@@ -187,7 +188,7 @@ def test_copies_and_pickles_compute_the_same_and_are_their_own(kind: type[nn.Mod
     if how == "deepcopy":
         twin = copy.deepcopy(adapted)
     elif how == "pickle":
-        twin = pickle.loads(pickle.dumps(adapted))  # noqa: S301
+        twin = pickle.loads(pickle.dumps(adapted))
     elif how == "torch.save":
         torch.save(adapted, buffer := io.BytesIO())
         buffer.seek(0)
@@ -208,7 +209,7 @@ def test_a_module_of_several_functions_that_is_called_twice_is_left_out_by_name(
     with pytest.warns(UserWarning, match=r"adapt: 1 of 2 activations .*0\.act \(Quick\): called 2 times in a forward"):
         adapted = adapt(nn.Sequential(Repeated(Quick()), nn.Tanh()), example_input=X)
     assert [name for name, _ in named_slopes(adapted)] == ["1"]
-    with pytest.raises(ConfigurationError, match=r"act \(Quick\): .*; leave them out with where=…, or allow it, strict=False"):
+    with pytest.raises(ConfigurationError, match=r"act \(Quick\): .*; leave them out with where=…, or allow it"):
         adapt(nn.Sequential(Repeated(Quick()), nn.Tanh()), example_input=X, strict=True)
 
 

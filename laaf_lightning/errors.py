@@ -78,3 +78,20 @@ def _likeness(value: str, name: str) -> float:
     whole = difflib.SequenceMatcher(None, given, known).ratio()
     beginning = difflib.SequenceMatcher(None, given, known[: len(given)]).ratio()
     return max(whole, _BEGINNING * beginning)
+
+
+def shortened(text: str, most: int = 800) -> str:
+    """Leave out the middle of a text that is too long for a sentence, such as one with a value of many digits.
+
+    Args:
+        text: any text.
+        most: how many characters it may have.
+
+    Returns:
+        The text, or its beginning and its end.
+
+    Example:
+        >>> shortened("n: 1234567890 is no number", most=20)
+        'n: 1234567…no number'
+    """
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[1 - most // 2 :]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +28,18 @@ def write_whole_checkpoints(trainer: Trainer) -> None:
         >>> type(trainer.strategy.checkpoint_io).__name__
         'WholeCheckpointIO'
     """
-    if type(trainer.strategy.checkpoint_io) in CheckpointIO.__mro__:  # Lightning's own
+    plugin: Any = trainer.strategy.checkpoint_io
+    if type(plugin) in CheckpointIO.__mro__:  # Lightning's own
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
+    elif hasattr(plugin, "checkpoint_io"):  # one that writes by another, such as AsyncCheckpointIO in its thread
+        plugin.__class__, plugin.whole = _writing_whole(type(plugin)), WholeCheckpointIO()
+
+
+@functools.cache
+def _writing_whole(kind: type) -> type:
+    """Derive a plug-in that keeps its inner one; a strategy gives it Lightning's own whenever it is asked for it."""
+    inner = property(lambda plugin: plugin.whole, lambda _plugin, _other: None)
+    return type(f"Whole{kind.__name__}", (kind,), {"__module__": __name__, "checkpoint_io": inner})
 
 
 def _as_it_was_saved(storage: Any, _: str) -> Any:
@@ -48,6 +59,9 @@ class WholeCheckpointIO(CheckpointIO):
     waits. So a rule that keeps the k best never removes the only one, in whatever order it saves and removes. Hidden
     files (Lightning's own temporary ones) are removed at once.
 
+    What such a rule removes may be named by the checkpoint that a run goes on from, so by a stranger: only what lies in
+    a folder, or under an address, where this object has written, and ends as what it has written, is removed.
+
     Checkpoints are loaded without running code from them (``weights_only=True``), addresses too, unless a caller in
     Python says ``weights_only=False``.
 
@@ -65,6 +79,7 @@ class WholeCheckpointIO(CheckpointIO):
         super().__init__()
         self._written: list[Path] = []  # the newest last
         self._to_remove: list[Path] = []
+        self._places: set[tuple[str, str]] = set()  # folders, and how the files that were written there end
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any | None = None
@@ -84,6 +99,7 @@ class WholeCheckpointIO(CheckpointIO):
         file = _local(path)
         if file is None or storage_options is not None:
             super().save_checkpoint(checkpoint, path, storage_options)  # type: ignore[arg-type]  # any path
+            self._places.add(_place(path))
             return
         try:
             write_whole(file, lambda stream: torch.save(checkpoint, stream), "checkpoint")
@@ -92,6 +108,7 @@ class WholeCheckpointIO(CheckpointIO):
             if last is None:
                 raise
             raise NotWrittenError(f"{error}; the last whole checkpoint is {str(last)!r}") from error.__cause__
+        self._places.add(_place(file))
         self._written = [*(each for each in self._written if each != file), file]
         self._to_remove, waiting = [], [each for each in self._to_remove if each != file]
         for each in waiting:
@@ -120,9 +137,11 @@ class WholeCheckpointIO(CheckpointIO):
         """Remove a checkpoint, now or as soon as there is another whole one.
 
         Args:
-            path: the file or folder, or an address.
+            path: the file or folder, or an address; passed over unless it lies beside one that was written.
         """
         file = _local(path)
+        if _place(path if file is None else file) not in self._places:
+            return
         if file is None:
             super().remove_checkpoint(path)  # type: ignore[arg-type]  # any path
             return
@@ -137,8 +156,18 @@ class WholeCheckpointIO(CheckpointIO):
 
 def _local(path: str | os.PathLike[str]) -> Path | None:
     """Return a file of this machine; None for an address."""
-    text = os.fspath(path).removeprefix("file://")
-    return None if "://" in text else Path(text)
+    text = os.fspath(path).removeprefix("file://").removeprefix("local://")
+    return None if "://" in text or "::" in text else Path(text)
+
+
+def _place(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """Return where a file lies, and how its name ends; a name that is a step upwards lies nowhere."""
+    folder, _, name = os.fspath(path).rpartition("/")
+    if name in {"", ".", ".."} or ("://" in folder and ".." in folder.split("/")):
+        return "", os.fspath(path)
+    if "://" not in folder:
+        folder = os.path.realpath(Path(path).parent)
+    return folder, Path(name).suffix
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -15,7 +15,7 @@ from laaf_lightning.cli.resume.arguments import with_resumed_config
 from laaf_lightning.cli.shipped_configs import list_or_copy, with_found_configs
 from laaf_lightning.cli.users_code import about_users_code, place_in_users_code
 from laaf_lightning.cli.words import say, without_advertisements
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.errors import ConfigurationError, shortened
 
 
 def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
@@ -30,6 +30,7 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
 
     Raises:
         SystemExit: see above.
+        ConfigurationError: for a wrong request.
 
     Example:
         ``main(["fit", "--config", "burgers.yaml", "--model.scope", "neuron"])``
@@ -38,7 +39,10 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
     if given and (command := _WITHOUT_TRAINER.get(given[0])) is not None:
         command(given[1:])
         raise SystemExit(0)
-    found, lines = with_found_configs(with_resumed_config(given))
+    try:
+        found, lines = with_found_configs(with_resumed_config(given))
+    except OSError as error:  # a name that is too long, or links that lead in a circle
+        raise ConfigurationError(f"{shortened(repr(error.filename))}: {error.strerror}; name another file") from error
     for line in lines:
         say(line)
     with warnings.catch_warnings(), without_advertisements():
@@ -66,7 +70,7 @@ def cli() -> None:
     except ConfigurationError as error:
         if os.environ.get("LAAF_TRACEBACK"):
             raise
-        text = " ".join(str(error).split()) + place_in_users_code(error)
+        text = shortened(" ".join(str(error).split())) + place_in_users_code(error)
         hint = "" if text.endswith(")") else " (LAAF_TRACEBACK=1 shows the traceback)"
         sys.stderr.write(f"laaf: error: {text}{hint}\n")
         sys.exit(2)

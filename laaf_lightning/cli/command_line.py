@@ -167,7 +167,7 @@ class LAAFCommandLine(LightningCLI):
         self.trainer_defaults = {**self.trainer_defaults, "callbacks": [self._steps, self._signals, *added]}
         try:
             trainer = super().instantiate_trainer(**kwargs)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ConfigurationError(f"the Trainer refuses its settings: {error}") from error
         settle(trainer, self.config[self.subcommand], settings.process_timeout, folder)
         self._signals.trainer = trainer

@@ -66,6 +66,8 @@ def _is_users(filename: str) -> bool:
     if filename.startswith("<"):
         return False
     path = Path(filename).resolve()
+    if not path.is_file():  # compiled from a file that is elsewhere
+        return False
     if any(part in _INSTALLED or part.startswith(_GENERATED) for part in path.parts):
         return False
     return not any(path.is_relative_to(folder) for folder in (_OURS, *_PYTHONS))

@@ -17,6 +17,8 @@ from laaf_lightning.cli.foreign_texts import (
 )
 from laaf_lightning.errors import ConfigurationError, nearest
 
+_RESTORES = ("connectors.checkpoint_connector", "restore")
+
 
 def as_wrong_request(error: Exception) -> ConfigurationError | None:
     """Find out whether an error is about what the user asked for.
@@ -42,9 +44,24 @@ def _text_of(error: Exception) -> str | None:
         return f"{error.filename}: {error.strerror}"
     if is_state_mismatch(error):
         return state_mismatch(str(error))
+    if _is_raised_in_restoring(error):
+        reason = f"{type(error).__name__}: {error}"
+        return (
+            f"--ckpt_path: this checkpoint cannot be gone on from, its content is not what such a run saves ({reason}); "
+            "name another one, or take its weights alone by --init_from"
+        )
     if isinstance(error, ValueError):
         return _from_torch_optim(error) or _from_a_constructor(error)
     return None
+
+
+def _is_raised_in_restoring(error: Exception) -> bool:
+    """Tell whether Lightning was giving a checkpoint's content to those whom it concerns."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return any(
+        frame.f_globals.get("__name__", "").endswith(_RESTORES[0]) and _RESTORES[1] in frame.f_code.co_name
+        for frame in frames
+    )
 
 
 def _about_a_metric(error: Exception) -> str | None:

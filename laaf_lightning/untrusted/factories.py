@@ -61,14 +61,22 @@ def wanted_by(hint: Any) -> Wanted:
     hint = _without_aliases(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Callable or hint is typing.Callable or origin is collections.abc.Callable:
-        return Wanted(returns=(arguments[-1] if arguments else Any,))
+        return Wanted(returns=_alternatives(arguments[-1] if arguments else Any))
     if hint in {None, type, types.NoneType} or origin in {type, typing.Literal}:
         return Wanted()
-    own = (kind for kind in (hint, origin) if _is_own_class(kind) and not _is_container(kind))
+    own = (kind for kind in (hint, origin) if _is_own_class(kind))
     found = Wanted((*own,), anything=hint is Any or not (arguments or inspect.isclass(hint)))
     for argument in arguments:
         found |= Wanted() if argument is Ellipsis else wanted_by(argument)
     return found
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """Take a union apart."""
+    hint = _without_aliases(hint)
+    if typing.get_origin(hint) in {typing.Union, types.UnionType}:
+        return tuple(each for part in typing.get_args(hint) for each in _alternatives(part))
+    return (hint,)
 
 
 def _without_aliases(hint: Any) -> Any:
@@ -100,8 +108,8 @@ def complaint(thing: Any, wanted: Wanted, *, has_settings: bool = False) -> str 
         >>> complaint(torch.optim.Adam, Wanted(returns=(torch.optim.Optimizer,)))
     """
     if inspect.isclass(thing):
-        if any(issubclass(thing, kind) for kind in wanted.made if kind is not object):
-            return None
+        if any(kind in inspect.getmro(thing) for kind in wanted.made if kind is not object):
+            return None  # by descent: a process has what makes a context manager, too
         return f"is a class, and {_in_words(wanted, has_settings)} is wanted"
     if has_settings:
         made = wanted.classes
@@ -130,7 +138,7 @@ def is_module_factory(thing: Any) -> bool:
 
 
 def _in_words(wanted: Wanted, has_settings: bool) -> str:
-    said = [f"a subclass of {kind.__name__}" for kind in dict.fromkeys(wanted.made) if kind is not Tensor]
+    said = [f"a subclass of {kind.__name__}" for kind in dict.fromkeys(wanted.made) if not _is_plain(kind)]
     functions = []
     if Tensor in wanted.returns:
         functions.append(
@@ -186,12 +194,12 @@ def _returns(function: Any, kind: type) -> bool:
         returned = typing.get_type_hints(function).get("return")
     except (NameError, TypeError, AttributeError):  # an annotation of what is imported for type checkers only
         return False
-    return inspect.isclass(returned) and issubclass(returned, kind)
+    return inspect.isclass(returned) and kind in inspect.getmro(returned)
 
 
 def _is_own_class(kind: Any) -> bool:
     return inspect.isclass(kind) and kind is not Any and kind.__module__ not in {"builtins", "typing", "types"}
 
 
-def _is_container(kind: Any) -> bool:
-    return inspect.isclass(kind) and kind.__module__ in {"collections", "collections.abc", "pathlib", "os", "datetime"}
+def _is_plain(kind: type) -> bool:
+    return kind is Tensor or kind.__module__ in {"collections", "collections.abc", "pathlib", "os", "datetime"}

@@ -119,7 +119,7 @@ def _made(value: Mapping[str, Any], wanted: Wanted, setting: str) -> Any:
     hints = _hints(found)
     given = {**(value.get("init_args") or {}), **(value.get("dict_kwargs") or {})}
     arguments = {name: _built(item, hints.get(name), f"{setting}.{name}") for name, item in given.items()}
-    if any(issubclass(found, kind) for kind in wanted.classes):
+    if any(kind in inspect.getmro(found) for kind in wanted.classes):
         return found(**arguments)
     return partial(found, **arguments) if arguments else found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -11,6 +13,8 @@ from laaf_lightning.errors import ConfigurationError
 _MAX_REPEATED = 10_000  # nodes that are there by reference only; 100 characters count as a node more
 _MAX_DEPTH = 100
 _CHARACTERS = 100
+_MAX_DIGITS = 1000  # of a number, which takes time with their square
+_NUMBER = re.compile(r"[-+.\d][\w:.+-]*")
 
 
 def read_yaml(text: str, name: str) -> Any:
@@ -28,7 +32,34 @@ def read_yaml(text: str, name: str) -> Any:
         yaml.YAMLError: if it is no YAML.
     """
     refuse_growth(text, name)
-    return yaml.safe_load(text)
+    return with_sound_values(yaml.safe_load, text)
+
+
+def with_sound_values(read: Callable[[str], Any], text: str) -> Any:
+    """Read YAML, whose values may be none of what they say that they are.
+
+    Args:
+        read: PyYAML's function, or one on top of it.
+        text: the text.
+
+    Returns:
+        Its content.
+
+    Raises:
+        yaml.YAMLError: if it is no YAML, and for a value that cannot be made, which PyYAML's own errors are silent of.
+
+    Example:
+        >>> with_sound_values(yaml.safe_load, "!!int ten")
+        Traceback (most recent call last):
+        yaml.error.YAMLError: a value is not of the type that it is written as (ValueError: invalid literal for int()...
+    """
+    try:
+        return read(text)
+    except yaml.YAMLError:
+        raise
+    except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise yaml.YAMLError(f"a value is not of the type that it is written as ({reason})") from error
 
 
 def refuse_growth(text: str, name: str) -> None:
@@ -40,13 +71,13 @@ def refuse_growth(text: str, name: str) -> None:
 
     Raises:
         ConfigurationError: if more than ten thousand nodes are there by reference only, an anchor holds itself, or
-            values are nested more than a hundred deep.
+            values are nested more than a hundred deep, or a number has more than a thousand digits.
 
     Example:
         >>> refuse_growth("a: &a [1, 2]\nb: *a", "a.yaml")
         >>> refuse_growth("a: &a [*a]", "a.yaml")
         Traceback (most recent call last):
-        laaf_lightning.errors.ConfigurationError: a.yaml: the anchor &a holds itself; write values out...
+        laaf_lightning.errors.ConfigurationError: a.yaml: the anchor &a holds itself; write plain values...
     """
     try:
         _measure(text, name)
@@ -72,6 +103,8 @@ def _measure(text: str, name: str) -> None:
             if anchor is not None:
                 sizes[anchor] = total - before
         elif isinstance(event, yaml.ScalarEvent):
+            if len(event.value) > _MAX_DIGITS and _is_number(event):
+                raise _refused(name, f"a number has more than {_MAX_DIGITS} digits")
             size = 1 + len(event.value) // _CHARACTERS
             total += size
             if anchor is not None:
@@ -85,5 +118,10 @@ def _measure(text: str, name: str) -> None:
                 raise _refused(name, f"its anchors stand for more than {_MAX_REPEATED} values when they are followed")
 
 
+def _is_number(event: yaml.ScalarEvent) -> bool:
+    may_be = event.implicit[0] or event.tag is not None  # what is in quotes is text
+    return may_be and _NUMBER.fullmatch(event.value) is not None
+
+
 def _refused(name: str, reason: str) -> ConfigurationError:
-    return ConfigurationError(f"{name}: {reason}; write values out, without references within references")
+    return ConfigurationError(f"{name}: {reason}; write plain values, without references within references")

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
 import pathlib
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator, Reversible
 from typing import Any
 
 import pytest
@@ -36,11 +37,13 @@ def untold(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
         (int, Wanted()),
         (dict[str, float] | None, Wanted()),
         (type[Optimizer], Wanted()),
-        (pathlib.Path | str, Wanted()),
+        (pathlib.Path | str, Wanted((pathlib.Path,))),
         (Any, Wanted(anything=True)),
         (object | None, Wanted(anything=True)),
         (str | nn.Module, Wanted((nn.Module,))),
-        (Logger | Iterable[Logger] | bool, Wanted((Logger, Logger))),
+        (Logger | Iterable[Logger] | bool, Wanted((Logger, Iterable, Logger))),
+        (Callable[[Optimizer], LRScheduler | Optimizer], Wanted(returns=(LRScheduler, Optimizer))),
+        (Iterator | None, Wanted((Iterator,))),
         (Callable, Wanted(returns=(Any,))),
         (list[Callable[[int], float]] | None, Wanted(returns=(float,))),
         (Callable[[Iterable[Any]], Optimizer], Wanted(returns=(Optimizer,))),
@@ -48,6 +51,15 @@ def untold(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
 )
 def test_annotations_say_what_is_wanted(hint: Any, wanted: Wanted) -> None:
     assert wanted_by(hint) == wanted
+
+
+@pytest.mark.parametrize("kind", [contextlib.AbstractContextManager, Hashable, Reversible])
+def test_a_class_that_has_the_methods_of_another_is_no_subclass(kind: type) -> None:
+    thing = dict if kind is Reversible else subprocess.Popen
+    assert issubclass(thing, kind)
+    said = complaint(thing, Wanted((kind,)), has_settings=True)
+    assert said is not None
+    assert said.startswith("is a class, and ")
 
 
 OPTIMIZER, OPERATOR, NUMBER = Wanted(returns=(Optimizer,)), Wanted(returns=(Tensor,)), Wanted(returns=(float,))

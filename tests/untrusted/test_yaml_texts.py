@@ -33,3 +33,16 @@ def test_anchors_of_an_honest_size_are_followed() -> None:
 def test_what_is_no_yaml_is_for_the_reader_to_refuse() -> None:
     with pytest.raises(yaml.YAMLError):
         read_yaml("a: [", "a file")
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "0x" + "f" * 5000, "1" + ":1" * 5000, f"!!int '{'9' * 5000}'"])
+def test_numbers_without_end_are_refused(number: str) -> None:
+    with pytest.raises(ConfigurationError, match="a number has more than 1000 digits"):
+        read_yaml(f"width: {number}", "a file")
+    assert read_yaml(f"width: '{'9' * 5000}'", "a file") == {"width": "9" * 5000}
+
+
+@pytest.mark.parametrize("value", ["!!int ten", "!!float ten", "!!bool ten", "!!timestamp ten", "2001-99-99"])
+def test_a_value_that_is_not_what_it_says_is_no_yaml(value: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="not of the type that it is written as"):
+        read_yaml(f"n: {value}", "a file")

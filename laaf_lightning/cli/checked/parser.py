@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,7 +15,7 @@ from pytorch_lightning.cli import LightningArgumentParser
 
 from laaf_lightning.cli.checked.named import check_named
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.untrusted.yaml_texts import refuse_growth
+from laaf_lightning.untrusted.yaml_texts import refuse_growth, with_sound_values
 
 _REFUSED: ContextVar[list[ConfigurationError] | None] = ContextVar("settings that were refused", default=None)
 _read = get_loader("yaml")
@@ -31,7 +33,7 @@ def read_measured(text: str) -> Any:
     """
     if _may_grow(text):
         refuse_growth(text, "the configuration")
-    content = _read(text)
+    content = with_sound_values(_read, text)
     if "&" in text:
         _measure_texts(content)
     return content
@@ -58,11 +60,21 @@ class CheckedParser(LightningArgumentParser):
 
         Returns:
             The settings.
+
+        Raises:
+            ConfigurationError: for values that grow beyond all measure, and a file that is no text.
         """
-        for argument in sys.argv[1:] if args is None else args:
+        given = [*(sys.argv[1:] if args is None else args)]
+        for argument in given:
             if "&" in argument:
                 refuse_growth(argument.partition("=")[2] or argument, argument.partition("=")[0][:40])
-        return super().parse_args(args, *rest, **kwargs)
+        try:
+            return super().parse_args(args, *rest, **kwargs)
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(
+                f"{_holding(error.object, given)} is no text in UTF-8 (byte {error.start}: {error.reason}); "
+                "save it as such"
+            ) from error
 
     def instantiate(self, *args: Any, **kwargs: Any) -> Any:
         """Instantiate what settings name, once it is known that it may be called.
@@ -122,6 +134,16 @@ class CheckedParser(LightningArgumentParser):
         if refused:
             raise refused[0]
         return objects
+
+
+def _holding(content: bytes, arguments: Iterable[str]) -> str:
+    """Name the file of an argument that holds some bytes."""
+    for argument in arguments:
+        file = Path(argument.rpartition("=")[2])
+        with contextlib.suppress(OSError, ValueError):
+            if file.is_file() and file.read_bytes().startswith(content):
+                return repr(str(file))
+    return "a configuration"
 
 
 def _may_grow(text: str) -> bool:

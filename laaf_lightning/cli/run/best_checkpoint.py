@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -29,6 +30,15 @@ class BestCheckpoint(ModelCheckpoint):
         super().__init__(
             dirpath=dirpath, filename="best-step={step}", monitor=monitor, mode=mode, auto_insert_metric_name=False
         )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with what this folder holds; the best of another run is that run's, and stays where it is.
+
+        Args:
+            state_dict: of a run that may have written elsewhere.
+        """
+        if self.dirpath is not None and state_dict.get("dirpath") == self.dirpath:
+            super().load_state_dict(state_dict)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save if the metric is there and the best so far."""

@@ -19,6 +19,9 @@ OWN = """
 from pathlib import Path
 
 import torch
+from pytorch_lightning.cli import LRSchedulerCallable
+
+from laaf_lightning import FunctionRegressor
 
 
 def bomb(*args, **kwargs):
@@ -32,6 +35,12 @@ def half(step):
 
 def warm(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.StepLR:
     return torch.optim.lr_scheduler.StepLR(optimizer, 3)
+
+
+class Several(FunctionRegressor):
+    def __init__(self, make: LRSchedulerCallable = torch.optim.lr_scheduler.ConstantLR) -> None:
+        super().__init__(width=4)
+        self.make = make
 
 
 class Untyped(torch.optim.SGD):
@@ -187,3 +196,33 @@ def test_nested_anchors_in_the_folder_of_a_run_end_with_a_sentence() -> None:
     Path("run/config.yaml").write_text(f"model: {laughs()}")
     with pytest.raises(ConfigurationError, match="its anchors stand for more than 10000 values"):
         read_runs(["run"])
+
+
+@pytest.mark.parametrize("content", [b"n: \xe9\n", "n: 3".encode("utf-16"), bytes(range(128, 256))])
+def test_a_configuration_that_is_no_text_ends_with_a_sentence(
+    content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("own.yaml").write_bytes(content)
+    assert "'own.yaml' is no text in UTF-8" in refusal(capsys, "fit", *TINY, "--config=own.yaml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        (f"--config={'a' * 5000}", "File name too long"),
+        (f"--model.width={'[' * 90}{']' * 90}{'x' * 5000}", "model.width"),
+        ("--model.width=!!int ten", "model.width"),
+        ("--trainer.devices=own_code", "the Trainer refuses its settings"),
+    ],
+)
+def test_a_value_without_end_is_told_in_short(setting: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sentence in refusal(capsys, "fit", *TINY, setting)
+
+
+def test_a_scheduler_may_be_one_of_several_kinds(parser: CheckedParser) -> None:
+    def made(setting: str) -> Any:
+        objects = parser.instantiate_classes(parser.parse_args(["--model=own_code.Several", f"--model.make={setting}"]))
+        return objects.model.make(torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=1.0))
+
+    assert isinstance(made("own_code.warm"), torch.optim.lr_scheduler.StepLR)
+    assert made(built("torch.optim.lr_scheduler.StepLR", step_size="3")).step_size == 3

@@ -32,7 +32,7 @@ def write_whole_checkpoints(trainer: Trainer) -> None:
     if type(plugin) in CheckpointIO.__mro__:  # Lightning's own
         trainer.strategy.checkpoint_io = WholeCheckpointIO()
     elif hasattr(plugin, "checkpoint_io"):  # one that writes by another, such as AsyncCheckpointIO in its thread
-        plugin.__class__, plugin.whole = _writing_whole(type(plugin)), WholeCheckpointIO()
+        plugin.__class__, plugin.whole = _writing_whole(plugin.__class__), WholeCheckpointIO()
 
 
 @functools.cache

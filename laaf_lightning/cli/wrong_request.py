@@ -44,23 +44,23 @@ def _text_of(error: Exception) -> str | None:
         return f"{error.filename}: {error.strerror}"
     if is_state_mismatch(error):
         return state_mismatch(str(error))
-    if _is_raised_in_restoring(error):
-        reason = f"{type(error).__name__}: {error}"
-        return (
-            f"--ckpt_path: this checkpoint cannot be gone on from, its content is not what such a run saves ({reason}); "
-            "name another one, or take its weights alone by --init_from"
-        )
-    if isinstance(error, ValueError):
-        return _from_torch_optim(error) or _from_a_constructor(error)
-    return None
+    text = _about_restoring(error)
+    if text is None and isinstance(error, ValueError):
+        text = _from_torch_optim(error) or _from_a_constructor(error)
+    return text
 
 
-def _is_raised_in_restoring(error: Exception) -> bool:
-    """Tell whether Lightning was giving a checkpoint's content to those whom it concerns."""
+def _about_restoring(error: Exception) -> str | None:
+    """Find out whether Lightning was giving a checkpoint's content to those whom it concerns."""
+    module, method = _RESTORES
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return any(
-        frame.f_globals.get("__name__", "").endswith(_RESTORES[0]) and _RESTORES[1] in frame.f_code.co_name
-        for frame in frames
+    if not any(
+        frame.f_globals.get("__name__", "").endswith(module) and method in frame.f_code.co_name for frame in frames
+    ):
+        return None
+    return (
+        "--ckpt_path: this checkpoint cannot be gone on from, its content is not what such a run saves "
+        f"({type(error).__name__}: {error}); name another one, or take its weights alone by --init_from"
     )
 
 

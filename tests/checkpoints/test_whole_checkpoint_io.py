@@ -99,9 +99,41 @@ def test_a_checkpoint_that_somebody_else_has_removed_counts_no_more(tmp_path: Pa
 
 
 def test_hidden_files_of_lightnings_own_are_removed_at_once(tmp_path: Path) -> None:
-    WholeCheckpointIO().save_checkpoint({}, tmp_path / ".temp.ckpt")
-    WholeCheckpointIO().remove_checkpoint(tmp_path / ".temp.ckpt")
+    io = WholeCheckpointIO()
+    io.save_checkpoint({}, tmp_path / ".temp.ckpt")
+    io.remove_checkpoint(tmp_path / ".temp.ckpt")
     assert not [*tmp_path.iterdir()]
+
+
+def test_only_what_lies_beside_a_written_checkpoint_is_removed(tmp_path: Path) -> None:
+    io, other = WholeCheckpointIO(), tmp_path / "other"
+    other.mkdir()
+    for name in ("a.ckpt", "notes.txt"):
+        (other / name).write_text("mine")
+    for name in ("1.ckpt", "2.ckpt"):
+        io.save_checkpoint({}, tmp_path / "run" / name)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    named = [other, other / "a.ckpt", tmp_path / "run" / "notes.txt", tmp_path / "run", tmp_path / "run" / ".."]
+    named += [tmp_path / "run" / ".." / "other", tmp_path / "run" / ".." / "other" / "a.ckpt"]
+    for path in named:
+        for begin in ("", "file://", "local://", "simplecache::file://"):
+            io.remove_checkpoint(f"{begin}{path}")
+    assert [file.read_text() for file in (other / "a.ckpt", other / "notes.txt", tmp_path / "run" / "notes.txt")]
+    assert sorted(file.name for file in (tmp_path / "run").glob("*.ckpt")) == ["1.ckpt", "2.ckpt"]
+    io.remove_checkpoint(f"local://{tmp_path}/run/1.ckpt")
+    assert [file.name for file in (tmp_path / "run").glob("*.ckpt")] == ["2.ckpt"]
+
+
+def test_a_plug_in_that_writes_in_a_thread_writes_whole_checkpoints(tmp_path: Path) -> None:
+    trainer = pytorch_lightning.Trainer(plugins=[AsyncCheckpointIO()], accelerator="cpu", logger=False)
+    write_whole_checkpoints(trainer)
+    plugin = trainer.strategy.checkpoint_io
+    assert isinstance(plugin, AsyncCheckpointIO)
+    assert isinstance(plugin.checkpoint_io, WholeCheckpointIO)
+    (tmp_path / "a.ckpt").mkdir()
+    plugin.save_checkpoint({}, tmp_path / "a.ckpt")
+    with pytest.raises(NotWrittenError, match=r"a\.ckpt"):
+        plugin.teardown()
 
 
 class Code:

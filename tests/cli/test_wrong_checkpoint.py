@@ -80,3 +80,37 @@ def test_a_missing_checkpoint_is_refused_with_its_neighbours(
     assert refusal(capsys, "test", *TINY, "--ckpt_path=nowhere/x.ckpt").startswith(
         "ckpt_path='nowhere/x.ckpt': there is no such file ("
     )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loops": None},
+        {"optimizer_states": [{"a": 1}]},
+        {"callbacks": "x"},
+        {"pytorch-lightning_version": "none"},
+        {"exact_resume": {}},
+    ],
+)
+def test_a_checkpoint_of_other_content_is_refused_in_a_sentence(
+    changes: dict[str, object], checkpoint: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({**torch.load(checkpoint, weights_only=True), **changes}, "other.ckpt")
+    said = refusal(capsys, "fit", *TINY, "--trainer.max_steps=4", "--ckpt_path=other.ckpt")
+    assert "this checkpoint cannot be gone on from" in said
+
+
+@pytest.mark.parametrize("begin", ["", "file://", "local://"])
+def test_a_checkpoint_cannot_have_anything_removed(begin: str, checkpoint: Path, workplace: Path) -> None:
+    mine = workplace / "mine" / "notes.txt"
+    mine.parent.mkdir()
+    mine.write_text("kept")
+    content = torch.load(checkpoint, weights_only=True)
+    path, worst = f"{begin}{mine.parent}", torch.tensor(1e9)
+    state = {"best_model_score": worst, "best_model_path": path, "kth_best_model_path": path, "kth_value": worst}
+    state |= {"best_k_models": {path: worst}, "last_model_path": path}
+    (best,) = content["callbacks"]
+    torch.save({**content, "callbacks": {best: state}}, "hostile.ckpt")
+    run = laaf("fit", *TINY, "--trainer.max_steps=6", "--trainer.limit_val_batches=1", "--ckpt_path=hostile.ckpt")
+    assert any(file.name.startswith("best-") for file in (Path(str(run.trainer.log_dir)) / "checkpoints").iterdir())
+    assert mine.read_text() == "kept"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
+import io
 import os
 import zlib
 from abc import ABC, abstractmethod
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from laaf_lightning.data.images.formats.integrity import FETCH_AGAIN, Checksum, DamagedFileError, opened
+from laaf_lightning.gunzip import Gunzipped
 
 CHUNK_BYTES = 1 << 20
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -160,7 +161,7 @@ class Content(ByteSource):
         if not self.size:
             raise UnexpectedContentError("it is empty")
         stream.seek(0)
-        self._source = cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if self.packed else stream
+        self._source = cast(BinaryIO, io.BufferedReader(Gunzipped(stream))) if self.packed else stream
         self._digest = None if checksum is None else hashlib.new(checksum.algorithm, usedforsecurity=False)
         self._undigested = bytearray()
 
@@ -205,7 +206,7 @@ class Content(ByteSource):
     def _unpacked(self, read: Callable[[int], bytes], most: int) -> bytes:
         try:
             return read(most)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error) as error:
             raise UnexpectedContentError(f"its gzip stream is broken ({error})") from error
 
     def _digested(self, piece: bytes) -> bytes:

@@ -19,6 +19,7 @@ _INT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 5, 6, 14, 15
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _NUMERIC_CLASSES = range(6, 16)  # double, single, and whole numbers of 8 to 64 bits
 _COMPLEX = 0x0800
+_MOST_VARIABLES = 1000  # the published files have two
 _MOST_DIMENSIONS, _MOST_NAME_BYTES = 32, 63
 
 
@@ -118,7 +119,10 @@ class MatReader:
             UnexpectedContentError: if the file is not of this form, or a wanted variable is no full numeric array.
         """
         found: dict[str, npt.NDArray[Any]] = {}
+        count = 0
         while first := self._content.some(1):
+            if (count := count + 1) > _MOST_VARIABLES:
+                raise UnexpectedContentError(f"it has more than {_MOST_VARIABLES} variables")
             tag = self._tag(self._content, first)
             if tag.type == _COMPRESSED and tag.data is None:
                 inflated = Inflated(self._content, tag.size)

@@ -147,3 +147,25 @@ def test_content_that_is_not_read_to_its_end_has_trailing_bytes(tmp_path: Path) 
     problem = "file is damaged: it has 9 trailing bytes; "
     with pytest.raises(DamagedFileError, match=problem), read_content(file) as content:
         content.read(7)
+
+
+def test_members_of_gzip_are_read_in_turn_and_zeros_between_them_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "three"
+    file.write_bytes(gzip.compress(b"one,") + gzip.compress(b"") + bytes(100_000) + gzip.compress(b"two") + bytes(9))
+    with read_content(file) as content:
+        assert content.line(100) == b"one,two"
+
+
+@pytest.mark.parametrize(
+    ("packed", "problem"),
+    [
+        (gzip.compress(b"one") + gzip.compress(b"") * 100_000, "more than 1000 members"),
+        (gzip.compress(b"one") + b"more", "incorrect header check"),
+        (b"\x1f\x8b\x08\x08" + bytes(5) + b"\xff" + b"name" * 5_000_000, "it ends within a member"),
+    ],
+)
+def test_a_gzip_file_that_only_takes_time_is_refused(tmp_path: Path, packed: bytes, problem: str) -> None:
+    file = tmp_path / "packed"
+    file.write_bytes(packed)
+    with pytest.raises(DamagedFileError, match=problem), read_content(file) as content:
+        content.line(100)

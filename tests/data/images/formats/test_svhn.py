@@ -173,3 +173,12 @@ def test_flipped_byte_is_refused_by_the_checksum(tmp_path: Path) -> None:
     read_svhn(file)  # the header's text: nothing but a checksum sees it
     with pytest.raises(DamagedFileError, match="its content has MD5"):
         read_svhn(file, md5_of(content))
+
+
+def test_a_file_of_very_many_variables_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "train_32x32.mat"
+    savemat(file, {"a": np.zeros((1, 1))})
+    one = file.read_bytes()
+    file.write_bytes(one[:128] + one[128:] * 1001)
+    with pytest.raises(DamagedFileError, match="it has more than 1000 variables"):
+        read_svhn(file)

@@ -82,7 +82,7 @@ def test_a_sine_is_an_activation_where_a_layer_stands_before_it() -> None:
     sites = activation_sites(Positions(), X)
     assert [(site.name, site.sample_shape) for site in sites] == [("adaptive_calls.sin_1", (4,))]
     adapted = adapt(Positions(), example_input=X)
-    adapted.adaptive_calls.sin_1.a.data.fill_(2)  # type: ignore[union-attr]
+    adapted.get_parameter("adaptive_calls.sin_1.a").data.fill_(2)
     expected = torch.sin(60 * adapted.layer(X)) + torch.arange(4.0).sin()
     torch.testing.assert_close(adapted(X), expected)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations.elementwise import Activation, resolve_activation
+from laaf_lightning.activations.product.start import in_dtype_of, offsets_at_start
 from laaf_lightning.activations.state import check_state, save_n
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
@@ -79,8 +80,10 @@ class AdaptiveActivation(nn.Module):
     r"""Activation function with a trainable slope, :math:`\sigma(n \cdot a \cdot z)`.
 
     Source: Jagtap, Kawaguchi & Karniadakis, Proc. R. Soc. A 476:20200334 (2020), section 2. The factor n is
-    fixed; the slope starts at a = 1/n, so that n·a = 1. The product n·a is formed in float32 (float64 for a
-    float64 slope) and then takes the dtype of z, so that no slope promotes half-precision activations.
+    fixed; the slope starts at a = 1/n, so that n·a = 1, exactly: where rounding leaves another number, n·a stands
+    for n·a + c with the constant c = 1 − n·a at the start, a rounding error of a's dtype. The product n·a is formed
+    in float32 (float64 for a float64 slope) and then takes the dtype of z, so that no slope promotes
+    half-precision activations. A change of dtype keeps a − 1/n, both as held, so that the start stays the start.
 
     Args:
         activation: the elementwise σ: a name (``"tanh"``, ``"relu"`` …), a callable or an ``nn.Module``.
@@ -130,6 +133,7 @@ class AdaptiveActivation(nn.Module):
         """Set all but σ."""
         self.scope = check_scope(scope)
         self.n = check_scaling_factor(n)
+        self._offsets = offsets_at_start(self.n)
         self.shares_slope = slope is not None
         expected = _slope_shape(self.scope, shape, slope)
         if self.scope == "fixed":
@@ -144,7 +148,9 @@ class AdaptiveActivation(nn.Module):
         """The effective slope n·a, attached to the graph, in float32 or float64; 1 for ``"fixed"``."""
         if self.a is None:
             return torch.ones(())
-        return self.a.to(torch.promote_types(self.a.dtype, torch.float32)) * self.n
+        product = self.a.to(torch.promote_types(self.a.dtype, torch.float32)) * self.n
+        offset = self._offsets.get(self.a.dtype, 0.0)
+        return product + offset if offset else product
 
     def forward(self, z: Tensor) -> Tensor:
         """Apply σ(n·a·z).
@@ -176,6 +182,19 @@ class AdaptiveActivation(nn.Module):
         elif self.a.ndim:
             _check_broadcast(self.a.shape, z.shape)
         return z * slope
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AdaptiveActivation:
+        """Cast and move as torch does, and keep each slope's distance from the start in a new dtype."""
+        before = None if (a := self._parameters.get("a")) is None else a.detach()
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        after = self._parameters.get("a")
+        if before is not None and after is not None and before.dtype != after.dtype:
+            after.data = in_dtype_of(after, before, self.n)
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._offsets = offsets_at_start(self.n)
 
     def extra_repr(self) -> str:
         """Describe the site in ``print(model)``.

@@ -108,7 +108,8 @@ class OverwritesSkip(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
         y: Tensor = self.b(self.act(h))
-        return y + h
+        output: Tensor = y + h
+        return output
 
 
 class OverwritesOnly(nn.Module):

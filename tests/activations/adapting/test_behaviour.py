@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -22,7 +25,7 @@ class Function(nn.Module):
         self.kind = kind
 
     def forward(self, z: Tensor) -> Tensor:
-        results = {
+        results: dict[str, Callable[[], Any]] = {
             "sine": lambda: torch.sin(30 * z),
             "squared": lambda: torch.relu(z).square(),
             "identity": lambda: z,
@@ -36,7 +39,7 @@ class Function(nn.Module):
             "no tensor": lambda: (z.tanh(), z),
             "whole": lambda: z.tanh().round().long(),
         }
-        output: Tensor = results[self.kind]()  # type: ignore[no-untyped-call]
+        output: Tensor = results[self.kind]()
         return output
 
 

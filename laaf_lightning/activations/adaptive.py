@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations.elementwise import Activation, resolve_activation
+from laaf_lightning.activations.product.scaled import scaled
 from laaf_lightning.activations.product.start import in_dtype_of, offsets_at_start
 from laaf_lightning.activations.state import check_state, save_n
 from laaf_lightning.errors import ConfigurationError, unknown_choice
@@ -167,21 +168,24 @@ class AdaptiveActivation(nn.Module):
             return self._apply_to(z)
 
     def _apply_to(self, z: Tensor) -> Tensor:
-        return self.activation(self._scaled(z))
+        return self._of_scaled(self.activation, z)
 
-    def _scaled(self, z: Tensor) -> Tensor:
-        """Return n·a·z in the dtype of z."""
+    def _of_scaled(self, activation: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+        """Apply a σ to n·a·z."""
         if self.a is None:
-            return z
+            return activation(z)
         if z.is_nested:
-            return torch.nested.as_nested_tensor([self._scaled(part[None])[0] for part in z.unbind()], layout=z.layout)
-        # Integers have no room for the slope: there torch's promotion decides.
-        slope = self.slope.to(z.dtype) if z.is_floating_point() or z.is_complex() else self.slope
+            parts = [self._of_scaled(activation, part[None])[0] for part in z.unbind()]
+            return torch.nested.as_nested_tensor(parts, layout=z.layout)
+        slope = self.slope
         if self.a.ndim and torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             slope = slope.expand_as(z)  # sizes are no numbers there: the traced graph refuses z itself, at every call
         elif self.a.ndim:
             _check_broadcast(self.a.shape, z.shape)
-        return z * slope
+        if z.is_floating_point():
+            return scaled(activation, z, slope)
+        # Integers have no room for the slope: there torch's promotion decides.
+        return activation(z * (slope.to(z.dtype) if z.is_complex() else slope))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AdaptiveActivation:
         """Cast and move as torch does, and keep each slope's distance from the start in a new dtype."""

@@ -40,7 +40,7 @@ def test_half_precision_module_computes_in_its_dtype(case: str, dtype: torch.dty
     output = site(z)
     assert output.dtype == dtype
     slope = a.float() * 3 + (1 - 3 * torch.tensor(1 / 3, dtype=dtype).item())
-    assert torch.equal(output, z * slope.to(dtype))
+    assert torch.equal(output, (z.float() * slope).to(dtype))
 
 
 @pytest.mark.parametrize("dtype", LOW)

@@ -118,7 +118,7 @@ class _Interception(TorchFunctionMode):
             )
         site: AdaptiveActivation = getattr(self._calls, expected.site)
         if call.kind == "prelu":
-            return nn.functional.prelu(site._scaled(call.argument), call.settings["weight"])
+            return site._of_scaled(lambda z: nn.functional.prelu(z, call.settings["weight"]), call.argument)
         output: Tensor = site(call.argument)
         return output
 

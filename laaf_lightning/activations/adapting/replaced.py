@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any
 
 from torch import Tensor, nn
@@ -43,8 +44,7 @@ def _with_slope(base: type[nn.Module]) -> tuple[tuple[type, ...], dict[str, Any]
     def apply_to(self: AdaptedModule, z: Tensor) -> Tensor:
         if self._plain is not None:
             return AdaptiveActivation._apply_to(self, z)
-        output: Tensor = base.forward(self, self._scaled(z))
-        return output
+        return self._of_scaled(functools.partial(base.forward, self), z)
 
     def forward(self: AdaptedModule, z: Tensor) -> Tensor:
         return AdaptiveActivation.forward(self, z)

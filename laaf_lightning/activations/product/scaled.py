@@ -117,6 +117,7 @@ def _raised(activation: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor
 
 def _without_autocast(z: Tensor) -> contextlib.AbstractContextManager[object]:
     """Keep autocast from rounding within σ."""
-    if torch.is_autocast_enabled(z.device.type):
-        return torch.autocast(z.device.type, enabled=False)
+    device = z.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
     return contextlib.nullcontext()

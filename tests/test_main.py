@@ -18,7 +18,7 @@ def test_ctrl_c_while_the_libraries_are_imported_ends_in_a_sentence(
             if name == "laaf_lightning.cli":
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "laaf_lightning.cli")
+    monkeypatch.delitem(sys.modules, "laaf_lightning.cli", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
     with pytest.raises(SystemExit) as caught:
         __main__.cli()

@@ -45,7 +45,5 @@ def test_what_is_no_run(tmp_path: Path) -> None:
 def test_a_file_is_not_a_run(tmp_path: Path) -> None:
     file = tmp_path / "last.ckpt"
     file.touch()
-    with pytest.raises(
-        ConfigurationError, match=r"names a file: name the folder of its run, or give --ckpt_path"
-    ):
+    with pytest.raises(ConfigurationError, match=r"names a file: name the folder of its run, or give --ckpt_path"):
         with_resumed_config(["fit", "--resume", str(file)])

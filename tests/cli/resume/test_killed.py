@@ -20,10 +20,35 @@ from tests.callbacks.exact_resume.runs import differences
 COMMON = ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false", "--figures.every_n_steps", "null"]
 FOR_THE_GATE = ["--config", "semeion.yaml", "--trainer.max_epochs", "16", "--trainer.accumulate_grad_batches", "2"]
 JOBS = {"semeion": ["--config", "semeion.yaml"], "burgers": ["--config", "burgers.yaml"]}
+SHORT = ["--config", "semeion.yaml", "--trainer.max_epochs", "16"]
+VARIANTS = {
+    "augmentation": [*SHORT, "--data.augment", "true"],
+    "bf16-mixed": [*SHORT, "--trainer.precision", "bf16-mixed"],
+    "workers": [*SHORT, "--data.on_device", "false", "--data.num_workers", "2"],
+    "accumulation": FOR_THE_GATE,
+    "two processes": [*SHORT, "--trainer.devices", "2", "--trainer.strategy", "ddp"],
+    "regressor": ["--config", "discontinuous.yaml", "--trainer.max_steps", "4000"],
+}
+# Kills itself when a file is about to be forced to disk: half written, or written and not yet under its name.
+DIES_WHILE_SAVING = """
+import os, signal, sys
+left, fsync = int(sys.argv.pop(1)), os.fsync
+
+def dying(handle):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    fsync(handle)
+
+os.fsync = dying
+from laaf_lightning.cli import cli
+cli()
+"""
 
 
-def started(args: list[str], folder: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "laaf_lightning", "fit", *args, *COMMON]
+def started(args: list[str], folder: Path, *launcher: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *(launcher or ["-m", "laaf_lightning"]), "fit", *args, *COMMON]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
@@ -74,6 +99,22 @@ def compare(job: list[str], tmp_path: Path, waits: list[float]) -> int:
     return kills
 
 
+def compare_after_kills_while_saving(job: list[str], tmp_path: Path, saves: list[int]) -> None:
+    """Compare a run with one that is killed while it forces one file after another to disk."""
+    one, other = tmp_path / "whole", tmp_path / "killed"
+    one.mkdir()
+    other.mkdir()
+    ended(job, one)
+    for number, save in enumerate(saves):
+        again = [*job, *(["--resume"] if number else [])]
+        process = started(again, other, "-c", DIES_WHILE_SAVING, str(save))
+        assert process.wait(timeout=900) == -signal.SIGKILL, (other / "log.txt").read_text()
+        for file in other.rglob("*.ckpt"):
+            assert torch.load(file, weights_only=True)["global_step"] > 0  # whole
+    ended([*job, "--resume"], other)
+    assert not what_differs(one, other)
+
+
 def waits(count: int, seed: int) -> list[float]:
     draws = random.Random(seed)
     return [draws.uniform(0, 2) for _ in range(count)]
@@ -89,6 +130,19 @@ def test_a_run_of_images_killed_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_shipped_runs_killed_five_times(job: str, tmp_path: Path) -> None:
     assert compare(JOBS[job], tmp_path, waits(5, seed=len(job))) == 5
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_variants_killed_three_times(variant: str, tmp_path: Path) -> None:
+    assert compare(VARIANTS[variant], tmp_path, waits(3, seed=len(variant))) >= 2
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("job", ["semeion", "regressor"])
+def test_killed_while_a_file_is_saved(job: str, tmp_path: Path) -> None:
+    # Two files are forced to disk for each save, and one folder; the first few are of the configuration.
+    compare_after_kills_while_saving((JOBS | VARIANTS)[job], tmp_path, [9, 10, 11, 12])
 
 
 def test_a_difference_is_seen() -> None:

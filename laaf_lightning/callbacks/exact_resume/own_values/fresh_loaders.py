@@ -28,8 +28,10 @@ class FreshLoaders:
         """Tell when the present loaders were made, and in which random states; those of the start in none of ours.
 
         Returns:
-            ``epoch`` and ``states``.
+            ``epoch`` and ``states``; nothing where loaders stay.
         """
+        if not self._trainer.reload_dataloaders_every_n_epochs:  # type: ignore[attr-defined]
+            return {}
         return {"epoch": self._trainer.fit_loop._last_train_dl_reload_epoch, "states": self._states}
 
     def set(self, state: dict[str, Any]) -> None:
@@ -39,7 +41,7 @@ class FreshLoaders:
             state: of `state`.
         """
         loop = self._trainer.fit_loop
-        if not self._trainer.reload_dataloaders_every_n_epochs:  # type: ignore[attr-defined]
+        if not state or not self._trainer.reload_dataloaders_every_n_epochs:  # type: ignore[attr-defined]
             return
         if state["states"] is not None:
             progress, self._states = loop.epoch_progress.current, from_plain(state["states"])

@@ -82,9 +82,8 @@ class AdaptiveActivation(nn.Module):
 
     Source: Jagtap, Kawaguchi & Karniadakis, Proc. R. Soc. A 476:20200334 (2020), section 2. The factor n is
     fixed; the slope starts at a = 1/n, so that n·a = 1, exactly: where rounding leaves another number, n·a stands
-    for n·a + c with the constant c = 1 − n·a at the start, a rounding error of a's dtype. The product n·a is formed
-    in float32 (float64 for a float64 slope) and then takes the dtype of z, so that no slope promotes
-    half-precision activations. A change of dtype keeps a − 1/n, both as held, so that the start stays the start.
+    for n·a + c with the constant c = 1 − n·a at the start, a rounding error of a's dtype. A cast keeps a − 1/n,
+    both as held. For z in half precision, n·a·z and a σ that is torch's own are formed in float32 and rounded once.
 
     Args:
         activation: the elementwise σ: a name (``"tanh"``, ``"relu"`` …), a callable or an ``nn.Module``.
@@ -191,9 +190,8 @@ class AdaptiveActivation(nn.Module):
         """Cast and move as torch does, and keep each slope's distance from the start in a new dtype."""
         before = None if (a := self._parameters.get("a")) is None else a.detach()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        after = self._parameters.get("a")
-        if before is not None and after is not None and before.dtype != after.dtype:
-            after.data = in_dtype_of(after, before, self.n)
+        if before is not None and (a := self._parameters["a"]) is not None and before.dtype != a.dtype:
+            a.data = in_dtype_of(a, before, self.n)
         return self
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def with_forward(module: Any) -> nn.Module:
         with_hook(nn.ReLU()),
         with_forward(nn.ReLU()),
         functools.partial(torch.pow, exponent=3),
-        functools.partial(nn.functional.gelu, nonsense=1),
+        functools.partial(nn.functional.gelu, nonsense=1),  # type: ignore[call-arg]
         nn.Sequential(nn.ReLU()),
     ],
 )

@@ -13,8 +13,9 @@ from laaf_lightning.activations.product.fused import HALF, KeepsInput, KeepsResu
 from laaf_lightning.activations.product.known import is_known, rounds_within, sigma_of
 from laaf_lightning.activations.product.sigmas import IDENTITY, Sigma
 
-# Below, a node of one's own costs more time than it saves memory worth having.
-FEWEST_FUSED = 1 << 15
+# Below, a node of one's own costs more time than it saves memory worth having: of a function whose result is kept, and
+# of one whose product is formed again. A batch of features is most often a PINN's, which is differentiated repeatedly.
+FEWEST_KEPT, FEWEST_AGAIN, FEWEST_FEATURES = 1 << 15, 1 << 18, 1 << 20
 
 _plain_alone = False
 
@@ -36,7 +37,7 @@ def scaled(activation: Callable[[Tensor], Tensor], z: Tensor, slope: Tensor) -> 
         A tensor of the shape of z, and of its dtype as far as σ keeps it.
     """
     half = z.dtype in HALF
-    if _needs_plain(z):
+    if _needs_plain(z) or (not half and z.numel() < FEWEST_KEPT):
         return plain_product(activation, z, slope)
     sigma = sigma_of(activation)
     if sigma is None and not (half and _raised(activation) is None):
@@ -99,11 +100,15 @@ def _fused(z: Tensor, s: Tensor, sigma: Sigma) -> Tensor:
     half = z.dtype in HALF
     if not needs_gradient and not (half and sigma.rounds_within):
         return value(z, s, sigma)
-    if not half and (not sigma.fused or z.numel() < FEWEST_FUSED):
+    if not half and not (sigma.fused and (sigma.keeps_result or z.numel() >= _fewest(z))):
         return sigma.value(z * s)
     node = KeepsResult if sigma.keeps_result else KeepsInput
     y: Tensor = node.apply(z, s, sigma)
     return y
+
+
+def _fewest(z: Tensor) -> int:
+    return FEWEST_AGAIN if z.dim() > 2 else FEWEST_FEATURES
 
 
 def _raised(activation: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor] | None:

@@ -46,7 +46,8 @@ SLOPE_SHAPES = {
 def fuse_all() -> Iterator[None]:
     """Fuse products of few numbers too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "FEWEST_FUSED", 0)
+        for name in ("FEWEST_KEPT", "FEWEST_AGAIN", "FEWEST_FEATURES"):
+            patch.setattr(module, name, 0)
         yield
 
 

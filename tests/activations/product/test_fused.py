@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -135,10 +136,18 @@ def test_what_the_result_tells_is_not_kept_alive() -> None:
 
 def test_few_numbers_take_the_plain_product() -> None:
     s = torch.tensor(1.2, requires_grad=True)
-    names = [type(scaled(torch.relu, torch.ones(k), s).grad_fn).__name__ for k in (module.FEWEST_FUSED, 8)]
-    assert names == ["KeepsResultBackward", "ReluBackward0"]
+    kept, again, features = module.FEWEST_KEPT, module.FEWEST_AGAIN, module.FEWEST_FEATURES
+
+    def node(activation: Callable[[Tensor], Tensor], *shape: int) -> str:
+        return type(scaled(activation, torch.ones(shape), s).grad_fn).__name__
+
+    assert [node(torch.relu, k) for k in (kept, kept - 1)] == ["KeepsResultBackward", "ReluBackward0"]
+    silu = nn.functional.silu
+    assert [node(silu, k, 1, 1) for k in (again, again - 1)] == ["KeepsInputBackward", "SiluBackward0"]
+    assert [node(silu, k, 1) for k in (features, features - 1)] == ["KeepsInputBackward", "SiluBackward0"]
+    assert node(torch.tanh, 2 * features) == "TanhBackward0"
     with plain_products():
-        assert type(scaled(torch.relu, torch.ones(module.FEWEST_FUSED), s).grad_fn).__name__ == "ReluBackward0"
+        assert node(torch.relu, kept) == "ReluBackward0"
 
 
 @pytest.mark.usefixtures("fuse_all")

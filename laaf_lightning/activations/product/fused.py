@@ -99,6 +99,24 @@ class KeepsResult(torch.autograd.Function):
         return result.to(y.dtype)
 
 
+class CompiledReLU(torch.autograd.Function):
+    """`KeepsResult` of ReLU in the form that ``torch.compile`` follows, which differentiates once."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, s: Tensor) -> Tensor:
+        """Compute max(0, s·z)."""
+        y = torch.relu(z.to(s.dtype) * s).to(z.dtype)
+        ctx.save_for_backward(y, s)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of z and s."""
+        y, s = ctx.saved_tensors
+        h = torch.where(y <= 0, 0, g).to(s.dtype)
+        return (h * s).to(y.dtype), (h * y).sum_to_size(s.shape) / _divisor(s)
+
+
 def _divisor(s: Tensor) -> Tensor:
     """Return s; at s = 0 the result is 0, and so are σ′ and the gradient, whatever it is divided by."""
     return torch.where(s == 0, 1, s)

@@ -88,6 +88,21 @@ def is_known(activation: Callable[[Tensor], Tensor]) -> bool:
     return isinstance(function, Hashable) and function in _FUNCTIONS
 
 
+def is_relu(activation: Callable[[Tensor], Tensor]) -> bool:
+    """Tell whether an activation is ReLU.
+
+    Args:
+        activation: any.
+
+    Returns:
+        Whether it is, in place or not.
+    """
+    if isinstance(activation, nn.Module):
+        return type(activation) is nn.ReLU and not any(vars(activation)[hooks] for hooks in _HOOKS)
+    function = activation.func if isinstance(activation, functools.partial) else activation
+    return function is functional.relu or function is torch.relu
+
+
 def rounds_within(activation: Callable[[Tensor], Tensor]) -> bool:
     """Tell whether torch's kernel of a known activation rounds more than once in half precision.
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from laaf_lightning.activations.product.fused import HALF, KeepsInput, KeepsResult, value
-from laaf_lightning.activations.product.known import is_known, rounds_within, sigma_of
+from laaf_lightning.activations.product.fused import HALF, CompiledReLU, KeepsInput, KeepsResult, value
+from laaf_lightning.activations.product.known import is_known, is_relu, rounds_within, sigma_of
 from laaf_lightning.activations.product.sigmas import IDENTITY, Sigma
 
 # Below, a node of one's own costs more time than it saves memory worth having: of a function whose result is kept, and
@@ -18,15 +18,19 @@ from laaf_lightning.activations.product.sigmas import IDENTITY, Sigma
 FEWEST_KEPT, FEWEST_AGAIN, FEWEST_FEATURES = 1 << 15, 1 << 18, 1 << 20
 
 _plain_alone = False
+# torch 2.6 cannot tell an export, and gets the plain product. That vmap or grad is at work, which compiled nodes do not
+# pass, has no public name; a test notices where this one goes.
+_is_exporting = getattr(torch.compiler, "is_exporting", lambda: True)
+_is_transformed = getattr(torch._C, "_are_functorch_transforms_active", lambda: True)
 
 
 def scaled(activation: Callable[[Tensor], Tensor], z: Tensor, slope: Tensor) -> Tensor:
     r"""Compute σ(s·z).
 
     A product of a known σ (see `sigma_of`) keeps for the backward pass no more than σ(z) does: z and s, or the result
-    and s. It is a plain product where nothing is gained: for few numbers, where another σ is given, under
-    ``torch.compile``, which recomputes by itself, and in traces and exports. For z in half precision, product and σ
-    are formed in float32 and rounded once; for another σ the product is, and σ gets it in z's dtype.
+    and s. It is a plain product where nothing is gained: for few numbers, where another σ is given, in traces and
+    exports, and under ``torch.compile``, which recomputes by itself all but ReLU's z. For z in half precision, product
+    and σ are formed in float32 and rounded once; for another σ the product is, and σ gets it in z's dtype.
 
     Args:
         activation: the elementwise σ.
@@ -37,6 +41,9 @@ def scaled(activation: Callable[[Tensor], Tensor], z: Tensor, slope: Tensor) -> 
         A tensor of the shape of z, and of its dtype as far as σ keeps it.
     """
     half = z.dtype in HALF
+    if torch.compiler.is_dynamo_compiling() and is_relu(activation) and not (_is_exporting() or _is_transformed()):
+        y: Tensor = CompiledReLU.apply(z, slope.to(torch.float32 if half else z.dtype))
+        return y
     if _needs_plain(z) or (not half and z.numel() < FEWEST_KEPT):
         return plain_product(activation, z, slope)
     sigma = sigma_of(activation)

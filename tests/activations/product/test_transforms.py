@@ -83,3 +83,51 @@ def test_compiled_sites_have_the_same_bits(dtype: torch.dtype) -> None:
     assert torch.equal(compiled(z), model(z))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(compiled(z), model(z))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_forget_compiled_code")
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_a_compiled_relu_keeps_no_more_and_has_the_gradients_of_the_plain_product(shape: tuple[int, ...]) -> None:
+    def kept(slopes: bool) -> int:
+        linears = nn.Linear(3, 3), nn.Linear(3, 3)
+        activation = AdaptiveActivation("relu", "neuron", 3.0, (3,)) if slopes else nn.ReLU()
+        compiled = torch.compile(nn.Sequential(linears[0], activation, linears[1]), backend="inductor", fullgraph=True)
+        sizes: dict[int, int] = {}
+
+        def pack(tensor: Tensor) -> Tensor:
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        x = noise(1000, 3).float()
+        compiled(x)
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            compiled(x)
+        return sum(sizes.values())
+
+    if shape:
+        assert kept(True) <= kept(False) + 100
+    site = AdaptiveActivation("relu", "neuron" if shape else "layer", 3.0, shape or None).double()
+    parameter(site).data.copy_(noise(*shape) if shape else torch.tensor(0.0))
+    z = noise(20, 3).requires_grad_()
+    g = noise(20, 3, seed=1)
+    compiled = torch.compile(site, backend="aot_eager", fullgraph=True)
+    found = torch.autograd.grad(compiled(z), [z, parameter(site)], g)
+    with plain_products():
+        expected = torch.autograd.grad(site(z), [z, parameter(site)], g)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_forget_compiled_code")
+def test_a_compiled_relu_passes_vmap_and_grad_and_is_plain_in_an_export() -> None:
+    site, z = AdaptiveActivation("relu", "neuron", 3.0, (4,)), noise(5, 4).float()
+
+    def gradients(z: Tensor) -> Any:
+        return vmap(grad(lambda a, x: functional_call(site, {"a": a}, x).square().sum()), (None, 0))(parameter(site), z)
+
+    for function in (vmap(site), gradients):
+        compiled = torch.compile(function, backend="aot_eager", fullgraph=True)
+        torch.testing.assert_close(compiled(z), function(z))
+    exported = torch.export.export(site, (z,), strict=True)
+    assert not [node for node in exported.graph.nodes if "autograd" in str(node.target)]

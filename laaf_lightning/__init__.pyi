@@ -4,6 +4,8 @@ from laaf_lightning._version import __version__ as __version__
 from laaf_lightning.activations import AdaptiveActivation as AdaptiveActivation
 from laaf_lightning.activations import activation_sites as activation_sites
 from laaf_lightning.activations import adapt as adapt
+from laaf_lightning.activations import fold as fold
+from laaf_lightning.activations import fold_report as fold_report
 from laaf_lightning.activations import named_slopes as named_slopes
 from laaf_lightning.activations import slope_parameter_groups as slope_parameter_groups
 from laaf_lightning.activations import slope_recovery as slope_recovery

@@ -10,6 +10,8 @@ from laaf_lightning.activations.adaptive import check_scope as check_scope
 from laaf_lightning.activations.adaptive import initial_slope as initial_slope
 from laaf_lightning.activations.elementwise import Activation as Activation
 from laaf_lightning.activations.elementwise import resolve_activation as resolve_activation
+from laaf_lightning.activations.folding.fold import fold as fold
+from laaf_lightning.activations.folding.report import fold_report as fold_report
 from laaf_lightning.activations.parameter_groups import slope_parameter_groups as slope_parameter_groups
 from laaf_lightning.activations.recovery import Operator as Operator
 from laaf_lightning.activations.recovery import Reduction as Reduction

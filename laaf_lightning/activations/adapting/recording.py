@@ -196,7 +196,7 @@ def record(
     """
     recorder = _Recorder(copies)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_as_it_was(model))
+        stack.enter_context(as_it_was(model))
         model.train(training)
         stack.enter_context(torch.no_grad())
         for hook in (
@@ -210,8 +210,15 @@ def record(
 
 
 @contextlib.contextmanager
-def _as_it_was(model: nn.Module) -> Iterator[None]:
-    """Put modes, buffers, random states and settings back."""
+def as_it_was(model: nn.Module) -> Iterator[None]:
+    """Put modes, buffers, random states and settings back.
+
+    Args:
+        model: that is to be run.
+
+    Yields:
+        Nothing.
+    """
     modes = {module: module.training for module in model.modules()}
     buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     tensors = [*model.parameters(), *(buffer for buffer, _ in buffers)]

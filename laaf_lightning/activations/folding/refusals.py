@@ -1,0 +1,70 @@
+"""Models that cannot be folded as they stand."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from laaf_lightning.activations.adapting.replaced import AdaptedModule
+from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.errors import ConfigurationError
+
+_WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "DeepSpeedEngine")
+
+
+def refuse_unfoldable(model: nn.Module, inplace: bool) -> None:
+    """Refuse a model that is wrapped, compiled or scripted, or whose numbers are not there or not finite.
+
+    Args:
+        model: to be folded.
+        inplace: whether it is changed itself.
+
+    Raises:
+        ConfigurationError: with what to do.
+    """
+    if reason := _wrapped(model, inplace) or _unfinished(model) or _of_ones_own(model) or _not_finite(model):
+        raise ConfigurationError(f"fold: {reason}")
+
+
+def _wrapped(model: nn.Module, inplace: bool) -> str | None:
+    name = type(model).__name__
+    if name in _WRAPPERS:
+        return f"the model is wrapped in {name}: give what it holds, fold(model.module, …)"
+    if any(type(module).__name__.startswith("FSDP") for module in model.modules()):
+        return "the model is sharded by fully_shard: load its state into one that is not, and fold that"
+    if any(hasattr(module, "_orig_mod") for module in model.modules()):
+        return "the model is compiled: give what was compiled, fold(model._orig_mod, …), and compile the result"
+    if inplace and any(module._compiled_call_impl is not None for module in model.modules()):
+        return "the model was compiled in place: take a copy, inplace=False, and compile that"
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        return "the model is one of TorchScript: fold the model that it was made from, then trace or script that"
+    if inplace and type(model) is AdaptiveActivation:
+        return "an AdaptiveActivation alone cannot become another module in place: take a copy, inplace=False"
+    return None
+
+
+def _unfinished(model: nn.Module) -> str | None:
+    for name, tensor in model.named_parameters():
+        if is_lazy(tensor):
+            return f"{name!r} is not initialised: run a batch through the model first"
+        if tensor.is_meta:
+            return f"{name!r} is on the meta device and has no values: load them first"
+    return None
+
+
+def _of_ones_own(model: nn.Module) -> str | None:
+    for name, module in model.named_modules():
+        if isinstance(module, AdaptiveActivation) and type(module) is not AdaptiveActivation:
+            if not isinstance(module, AdaptedModule):
+                return f"{name!r} is a {type(module).__name__}, and what it computes without a slope is not known"
+    return None
+
+
+def _not_finite(model: nn.Module) -> str | None:
+    for name, tensor in model.named_parameters():
+        if tensor.is_floating_point() and not tensor.layout == torch.strided:
+            continue
+        if tensor.is_floating_point() and not bool(tensor.detach().isfinite().all()):
+            return f"{name!r} is not finite, so that no output tells whether the folded model is the same"
+    return None

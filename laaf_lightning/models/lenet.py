@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from laaf_lightning.activations import Activation, Scope
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.models.sites import SiteFactory, check_sizes
+from laaf_lightning.models.sites import SiteFactory, check_sizes, example_for
 
 _CHANNELS = 64
 _KERNEL = 5
@@ -73,6 +73,7 @@ class LeNet(nn.Module):
             raise ConfigurationError(f"dropout={dropout!r} must be in [0, 1); 0 switches it off")
         first = _side_after(image_size)
         second = _side_after(first)
+        self._sample_shape = (in_channels, image_size, image_size)
         sites = SiteFactory(activation, scope, n)
         self.convolution1 = nn.Conv2d(in_channels, _CHANNELS, _KERNEL)
         self.activation1 = sites.maps(_CHANNELS, first)
@@ -83,6 +84,11 @@ class LeNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden, num_classes)
         self.pool = nn.MaxPool2d(2)
+
+    @property
+    def example_input(self) -> Tensor:
+        """A batch of two images, always the same noise."""
+        return example_for(self, 2, *self._sample_shape)
 
     def forward(self, x: Tensor) -> Tensor:
         """Classify images.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
 from laaf_lightning.activations import Activation, Scope
 from laaf_lightning.errors import ConfigurationError, unknown_choice
-from laaf_lightning.models.sites import SiteFactory, check_sizes
+from laaf_lightning.models.sites import SiteFactory, check_sizes, example_for
 
 Init = Literal["xavier", "normal"]
 
@@ -73,6 +73,12 @@ class MLP(nn.Module):
         self.activations = nn.ModuleList(sites.features(width) for _ in range(depth))
         for linear in self.linears:
             _initialise(linear, init)
+
+    @property
+    def example_input(self) -> Tensor:
+        """A batch of two inputs, always the same noise."""
+        first: Any = self.linears[0]
+        return example_for(self, 2, first.in_features)
 
     def layers(self) -> Iterator[nn.Module]:
         """Return affine maps and activations in turn, from input to output.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from laaf_lightning.activations import Activation, Scope
-from laaf_lightning.models.sites import SiteFactory, check_sizes
+from laaf_lightning.models.sites import SiteFactory, check_sizes, example_for
 
 _STAGES = (64, 128, 256, 512)
 _BLOCKS = 2
@@ -104,6 +104,7 @@ class PreActResNet18(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes({"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size})
+        self._sample_shape = (in_channels, image_size, image_size)
         sites = SiteFactory(activation, scope, n)
         self.stem = nn.Conv2d(in_channels, _STAGES[0], 3, padding=1, bias=False)
         self.stages = nn.Sequential()
@@ -118,6 +119,11 @@ class PreActResNet18(nn.Module):
         self.final_norm = nn.BatchNorm2d(channels) if final_activation else nn.Identity()
         self.final_activation = sites.maps(channels, side) if final_activation else nn.Identity()
         self.output = nn.Linear(channels, num_classes)
+
+    @property
+    def example_input(self) -> Tensor:
+        """A batch of two images, always the same noise."""
+        return example_for(self, 2, *self._sample_shape)
 
     def forward(self, x: Tensor) -> Tensor:
         """Classify images.

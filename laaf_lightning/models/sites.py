@@ -7,7 +7,8 @@ import operator
 from collections.abc import Mapping
 from typing import SupportsIndex
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from laaf_lightning.activations import (
     Activation,
@@ -85,3 +86,18 @@ def check_sizes(sizes: Mapping[str, object]) -> None:
         # Anything that indexes is whole: a count often comes as a NumPy integer.
         if isinstance(value, bool) or not isinstance(value, SupportsIndex) or operator.index(value) < 1:
             raise ConfigurationError(f"{name}={value!r} must be a whole number >= 1")
+
+
+def example_for(network: nn.Module, *shape: int) -> Tensor:
+    """Make a batch of noise that a network takes, the same at every call.
+
+    Args:
+        network: whose device and dtype it has.
+        shape: of the batch.
+
+    Returns:
+        Numbers of [0, 1).
+    """
+    like = next(network.parameters())
+    noise = torch.rand(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return noise.to(like.device, like.dtype)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from laaf_lightning.activations.folding.tape import Event
+from laaf_lightning.activations.folding.tape import Event, memory_of
 
 _MOVES = {
     "alias", "clone", "contiguous", "detach", "expand", "flip", "lift_fresh", "permute", "pixel_shuffle",
@@ -21,6 +21,10 @@ _MEANS = {"avg_pool1d": 1, "avg_pool2d": 2, "avg_pool3d": 3, "adaptive_avg_pool1
           "_adaptive_avg_pool3d": 3, "upsample_nearest1d": 1, "upsample_nearest2d": 2, "upsample_nearest3d": 3,
           "upsample_bilinear2d": 2, "upsample_trilinear3d": 3, "upsample_linear1d": 1}  # fmt: skip
 _REDUCTIONS = {"mean", "sum", "amax"}
+_SHAPE_ONLY = {
+    "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like", "new_empty",
+    "new_empty_strided", "new_zeros", "new_ones", "new_full",
+}  # fmt: skip
 _WORDS = {
     "add": "an addition", "sub": "a subtraction", "rsub": "a subtraction", "cat": "a concatenation",
     "stack": "a concatenation", "_to_copy": "a change of dtype",
@@ -40,10 +44,24 @@ def source(event: Event) -> Tensor | None:
         return None
     (output, *_), (first, *others) = event.outputs, event.inputs
     if event.name in _PRODUCTS:
+        if len({memory_of(tensor) for tensor in event.inputs}) < len(event.inputs):
+            return None  # a square
         fitting = [first, *others] if event.name == "mul" else [first]
         return next((tensor for tensor in fitting if tensor.shape == output.shape), None)
     known = _MOVES | _LARGEST.keys() | _MEANS.keys() | _REDUCTIONS
     return first if event.name in known and not others else None
+
+
+def reads_shape_only(event: Event) -> bool:
+    """Tell whether an operation takes nothing but shape and dtype of its argument.
+
+    Args:
+        event: any.
+
+    Returns:
+        Whether the argument's values do not count.
+    """
+    return event.name in _SHAPE_ONLY
 
 
 def needs_positive(event: Event) -> bool:
@@ -70,8 +88,9 @@ def follow(event: Event, numbers: Tensor) -> Tensor | None:
     """
     (output, *_) = event.outputs
     if event.name in _MOVES:
-        given = source(event)
-        moved = event.function(*(numbers if argument is given else argument for argument in event.arguments), **event.named)
+        given, numbers = source(event), numbers.contiguous()
+        arguments = (numbers if argument is given else argument for argument in event.arguments)
+        moved = event.function(*arguments, **event.named)
         return moved if isinstance(moved, Tensor) else None
     if event.name in _PRODUCTS:
         return numbers if numbers.shape == output.shape else None

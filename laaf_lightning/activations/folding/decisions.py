@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.folding.affine import tensors_of
 from laaf_lightning.activations.folding.origin import Origin, Stays, origin
-from laaf_lightning.activations.folding.tape import Tape, memory_of
+from laaf_lightning.activations.folding.tape import Tape, memory_of, tensors_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +147,9 @@ def without_tied(model: nn.Module, decisions: Mapping[str, Decision]) -> dict[st
     """
     holders: dict[int, set[tuple[nn.Module, str]]] = defaultdict(set)
     for module in model.modules():
-        for group in (module._parameters, module._buffers):
-            for name, tensor in group.items():
-                if tensor is not None and tensor.numel():
+        for group in (module._parameters, module._buffers, vars(module)):
+            for name, value in group.items():
+                for tensor in tensors_in(value) if name not in {"_parameters", "_buffers", "_modules"} else ():
                     holders[memory_of(tensor)].add((module, name))
     checked = {}
     for site, decision in decisions.items():

@@ -75,7 +75,7 @@ def fold(model: M, example_input: Any = None, *, inplace: bool = False) -> M:
     refuse_unfoldable(model, inplace)
     trial = _copy(model)
     decisions, runs = _decisions(trial, example_input)
-    decisions = without_tied(trial, decisions)
+    decisions = without_tied(model if inplace else trial, decisions)  # a copy shares less
     kinds = {name: kind_of(name, site) for name, site in sites_of(model).items()}
     report = FoldReport(FoldedSite(name, kinds[name], each.layer, each.kept) for name, each in decisions.items())
     weights = _weights(trial, decisions)

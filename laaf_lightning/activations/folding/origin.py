@@ -14,6 +14,7 @@ from laaf_lightning.activations.folding.commuting import (
     described,
     follow,
     needs_positive,
+    reads_shape_only,
     slope_of_each_channel,
     source,
 )
@@ -110,7 +111,7 @@ def _check_only_reader(
     memory = memory_of(value)
     for event in tape.touching[memory]:
         makes_it = event is first or (first.within is not None and event.within is first.within)
-        if makes_it or event in steps or event.within is site:
+        if makes_it or event in steps or event.within is site or reads_shape_only(event):
             continue
         if event.within is not None:
             raise Stays(f"a value before it is read by {names.get(event.within.module, 'another module')} too")

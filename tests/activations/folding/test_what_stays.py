@@ -1,0 +1,286 @@
+"""Where a value before a slope is read, changed or shared in another way, the slope stays and the function is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrizations
+
+from laaf_lightning.activations import AdaptiveActivation, adapt, fold
+from laaf_lightning.errors import ConfigurationError
+from tests.activations.folding.models import Net, adapted, check, folded, moved
+
+X = torch.linspace(-2, 2, 24, dtype=torch.float64).reshape(6, 4)
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return 2 * grads[0]
+
+
+def in_place(net: Any, x: Tensor) -> Tensor:
+    h = net.a(x)
+    h += x
+    return net.act(h)  # type: ignore[no-any-return]
+
+
+def added_to_afterwards(net: Any, x: Tensor) -> Tensor:
+    h = net.a(x)
+    y = net.act(h)
+    h += 1
+    return y + net.b(h)  # type: ignore[no-any-return]
+
+
+def part_overwritten(net: Any, x: Tensor) -> Tensor:
+    h = net.a(x)
+    h[:, 0] = 1.0
+    return net.act(h)  # type: ignore[no-any-return]
+
+
+def view_written(net: Any, x: Tensor) -> Tensor:
+    h = net.a(x)
+    h.view(-1)[3:5].add_(1)
+    return net.act(h)  # type: ignore[no-any-return]
+
+
+def view_read(net: Any, x: Tensor) -> Tensor:
+    h = net.a(x)
+    return net.act(h) + h.view(4, 6).sum()  # type: ignore[no-any-return]
+
+
+def kept_on_the_module(net: Any, x: Tensor) -> Tensor:
+    net.last = [net.a(x)]
+    return net.act(net.last[0])  # type: ignore[no-any-return]
+
+
+def weight_read(net: Any, x: Tensor) -> Tensor:
+    return net.act(net.a(x)) + F.linear(x, net.a.weight.t())  # type: ignore[no-any-return]
+
+
+def cat_of_two(net: Any, x: Tensor) -> Tensor:
+    return net.act(torch.cat([net.a(x), net.b(x)], 1))  # type: ignore[no-any-return]
+
+
+def read_in_training(net: Any, x: Tensor) -> Tensor:
+    h = net.a(x)
+    return net.act(h) + net.b(h) if net.training else net.act(h)  # type: ignore[no-any-return]
+
+
+def other_layer_in_training(net: Any, x: Tensor) -> Tensor:
+    return net.act((net.b if net.training else net.a)(x))  # type: ignore[no-any-return]
+
+
+def gated(net: Any, x: Tensor) -> Tensor:
+    h = net.a(x)
+    return net.act(h * torch.exp(h))  # type: ignore[no-any-return]
+
+
+STAYING: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
+    "behind an addition": (lambda net, x: net.act(net.a(x) + x), "stands behind an addition"),
+    "behind an addition in place": (in_place, "stands behind an addition in place"),
+    "behind a constant that is added": (lambda net, x: net.act(net.a(x) + 1), "stands behind an addition"),
+    "added to afterwards": (added_to_afterwards, ""),
+    "a part overwritten": (part_overwritten, ""),
+    "a view overwritten": (view_written, ""),
+    "a view read": (view_read, "read twice"),
+    "behind a concatenation": (cat_of_two, "stands behind a concatenation"),
+    "residual": (lambda net, x: net.b(net.act(h := net.a(x))) + h, "read twice, by an addition too"),
+    "read by a layer": (lambda net, x: net.act(h := net.a(x)) + net.b(h), "read by b too"),
+    "returned": (lambda net, x: net.act(h := net.a(x)) + 0 * (setattr(net, "_h", None) or 1) * h, "read twice"),
+    "kept": (kept_on_the_module, "is kept by Net"),
+    "read by a function of one's own": (lambda net, x: net.act(h := net.a(x)) + Doubled.apply(h), "read twice"),
+    "its square": (lambda net, x: net.act((h := net.a(x)) * h), "stands behind mul"),
+    "gated": (gated, "read twice"),
+    "softmax": (lambda net, x: net.act(net.a(x).softmax(-1)), "stands behind _softmax"),
+    "the weight read": (weight_read, "the weights of a before it are read elsewhere"),
+    "called twice": (lambda net, x: net.act(net.a(net.a(x))), "called 2 times"),
+    "no layer": (lambda net, x: net.act(x * 2), "no affine layer before it"),
+    "read in training": (read_in_training, "read by b too"),
+    "another layer in training": (other_layer_in_training, "stands behind another layer in training mode"),
+    "a layer's weights alone": (lambda net, x: net.act(F.linear(x, net.a.weight, net.a.bias)), ""),
+    "a forward called by itself": (lambda net, x: net.act(net.a.forward(x)), ""),
+}
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_a_slope_stays_and_the_function_is_the_same(name: str) -> None:
+    forward, reason = STAYING[name]
+    model = adapted(Net(forward).double(), X)
+    (kept,) = check(model, X).values()
+    assert kept is not None
+    assert reason in kept
+
+
+def test_a_value_that_is_returned_beside() -> None:
+    model = adapted(Net(lambda net, x: {"h": (h := net.a(x)), "y": [net.act(h)]}).double(), X)
+    result, (site,) = folded(model, X)
+    assert site.kept == "a value before it is returned"
+    torch.testing.assert_close(result(X), model(X))
+
+
+def test_two_activations_of_one_value() -> None:
+    model = adapted(Net(lambda net, x: net.act(h := net.a(x)) + net.other(h), other=nn.Tanh()).double(), X)
+    assert [str(kept)[:32] for kept in check(model, X).values()] == ["a value before it is read by oth", "a value before it is read by act"]
+
+
+def test_a_shared_branch_and_a_shared_activation() -> None:
+    branch = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    model = adapted(Net(lambda net, x: net.act(net.branch(x) - net.branch(2 * x)), act=branch[1], branch=branch).double(), X)
+    kept = check(model, X)
+    assert kept["branch.1"] == "is called 2 times in a forward"
+    shared = nn.Sequential(nn.Linear(4, 4), site := AdaptiveActivation("relu"), nn.Linear(4, 4), site)
+    assert check(moved(shared), X) == {"1": "is called 2 times in a forward"}
+    assert "several places" in str(folded(shared)[1][0].kept)
+
+
+def test_tied_weights_whether_by_parameter_or_by_memory() -> None:
+    tied = Net(lambda net, x: net.b(net.act(net.a(x))))
+    tied.b.weight = tied.a.weight
+    assert check(adapted(tied.double(), X), X) == {"act": "the weights of a before it are read elsewhere too"}
+    unread = Net(lambda net, x: net.act(net.a(x)))
+    unread.b.weight = unread.a.weight
+    assert check(adapted(unread.double(), X), X) == {"act": "a before it shares its weights"}
+    viewed: Any = Net(lambda net, x: net.act(net.a(x)) + x @ net.turned).double()
+    viewed.turned = torch.eye(4).double()
+    viewed = adapted(viewed, X)
+    viewed.turned = viewed.a.weight.detach().t()
+    expected = viewed(X)
+    assert folded(viewed, X, inplace=True)[1][0].kept == "a before it shares its weights"
+    assert torch.equal(viewed(X), expected)
+    sequence = nn.Sequential(nn.Linear(4, 4), AdaptiveActivation("tanh"), nn.Linear(4, 4))
+    sequence[2].weight = sequence[0].weight
+    assert "shares its weights" in str(folded(moved(sequence))[1][0].kept)
+
+
+def old_weight_norm(layer: nn.Module) -> nn.Module:
+    layer.weight_g, weight = nn.Parameter(torch.ones(())), layer._parameters.pop("weight")
+    layer.weight = weight.detach().double()
+    return layer
+
+
+class Standardised(nn.Conv1d):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv1d(x, self.weight / self.weight.norm(), self.bias)
+
+
+class OwnConvolution(nn.Conv1d):
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return super()._conv_forward(input, weight.tanh(), bias)
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (parametrizations.weight_norm(nn.Linear(4, 4)), "weights that are computed"),
+        (parametrizations.spectral_norm(nn.Linear(4, 4)), "weights that are computed"),
+        (old_weight_norm(nn.Linear(4, 4)), "weights that are computed"),
+        (Standardised(6, 6, 3), "a forward of its own"),
+        (OwnConvolution(6, 6, 3), "a forward of its own"),
+        (nn.LayerNorm(4, elementwise_affine=False), "has no weight"),
+        (nn.BatchNorm1d(4, affine=False), "has no weight"),
+    ],
+)
+def test_weights_that_are_not_the_layers_own(layer: nn.Module, reason: str) -> None:
+    model = moved(nn.Sequential(layer, AdaptiveActivation("tanh")))
+    for example in (X, None):
+        result, (site,) = folded(model, example)
+        assert reason in str(site.kept)
+        torch.testing.assert_close(result(X), model(X))
+
+
+def test_hooks_that_see_or_change_a_value_before() -> None:
+    seen: list[Tensor] = []
+    model = moved(nn.Sequential(nn.Linear(4, 4), nn.Dropout(), AdaptiveActivation("tanh")))
+    handle = model[0].register_forward_hook(lambda _m, _i, output: seen.append(output))
+    assert check(model, X) == {"2": "a hook of 0 sees a value before it"}
+    assert "a hook of 0" in str(folded(model)[1][0].kept)
+    handle.remove()
+    assert check(model, X) == {"2": None}
+    model[1].register_forward_pre_hook(lambda _m, _i: None)
+    assert check(model, X) == {"2": "a hook of 1 sees a value before it"}
+    changed = moved(nn.Sequential(nn.Linear(4, 4), AdaptiveActivation("tanh")))
+    changed[1].register_forward_pre_hook(lambda _m, inputs: inputs[0] + 1)
+    assert check(changed, X) == {"1": "stands behind an addition"}
+
+
+def test_without_an_example_only_neighbours_in_a_sequence_fold() -> None:
+    body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 4), nn.Tanh())
+    maps = torch.sin(torch.arange(2 * 3 * 64, dtype=torch.float64)).reshape(2, 3, 8, 8)
+    model = adapted(Net(lambda net, x: net.act(net.a(net.body(x))), body=body).double(), maps, "channel")
+    result, report = folded(model)
+    assert {site.name: site.layer for site in report} == {"act": None, "body.2": "body.1", "body.6": "body.5"}
+    assert report.kept[0].kept == "no example_input tells what stands before it"
+    torch.testing.assert_close(result(maps), model(maps))
+
+
+def test_a_site_that_is_not_called_stays() -> None:
+    model = Net(lambda net, x: net.act(net.a(x)), other=nn.Sequential(nn.Linear(4, 4), AdaptiveActivation("tanh"))).double()
+    model.act = AdaptiveActivation("tanh")
+    assert check(moved(model), X) == {"act": None, "other.1": "is not called on the example"}
+
+
+def test_what_is_not_finite_is_refused_by_name_and_nothing_is_changed() -> None:
+    model: Any = adapted(nn.Sequential(nn.Linear(4, 4), nn.Tanh()).double(), X)
+    model[1].a.data.fill_(float("nan"))
+    with pytest.raises(ConfigurationError, match=r"fold: '1\.a' is not finite"):
+        fold(model, X, inplace=True)
+    model[1].a.data.fill_(1e300)
+    model[0].weight.data.fill_(1e300)
+    with pytest.raises(ConfigurationError, match=r"fold: 0\.weight times the slope of 1 is not finite in torch\.float64"):
+        fold(model, X, inplace=True)
+    assert torch.equal(model[0].weight, torch.full((4, 4), 1e300, dtype=torch.float64))
+    model[0].weight.data[0, 0] = float("inf")
+    with pytest.raises(ConfigurationError, match=r"'0\.weight' is not finite"):
+        fold(model)
+
+
+def test_weights_that_are_used_behind_the_recording_are_an_error_and_nothing_is_changed() -> None:
+    def forward(net: Any, x: Tensor) -> Any:
+        bias = torch.tensor(net.a.bias.tolist(), dtype=torch.float64)
+        return net.act(net.a(x)) + bias
+
+    model = adapted(Net(forward).double(), X)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ConfigurationError, match=r"the folded Net computes something else on example_input \(relative"):
+        fold(model, X, inplace=True)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("model", "text"),
+    [
+        (nn.Linear, "is a class"),
+        (nn.DataParallel(nn.Linear(2, 2)), r"fold\(model\.module, …\)"),
+        (nn.Sequential(nn.LazyLinear(3), nn.ReLU()), "not initialised"),
+        (nn.Linear(2, 2, device="meta"), "meta device"),
+    ],
+)
+def test_models_that_cannot_be_folded_are_refused_with_what_to_do(model: Any, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        fold(model)
+
+
+def test_wrong_examples_and_subclasses_are_refused() -> None:
+    model = adapt(nn.Sequential(nn.Linear(4, 4), nn.Tanh()))
+    with pytest.raises(ConfigurationError, match="fold: Sequential does not run on example_input: RuntimeError: mat1"):
+        fold(model, torch.ones(2, 3))
+    with pytest.raises(ConfigurationError, match="does not fit Sequential.forward"):
+        fold(model, {"images": torch.ones(2, 4)})
+
+    class Own(AdaptiveActivation):
+        pass
+
+    with pytest.raises(ConfigurationError, match="'0' is a Own, and what it computes without a slope"):
+        fold(nn.Sequential(Own("tanh")))
+    with pytest.raises(ConfigurationError, match="in place"):
+        fold(AdaptiveActivation("tanh"), inplace=True)

@@ -6,9 +6,13 @@ from laaf_lightning.activations import activation_sites as activation_sites
 from laaf_lightning.activations import adapt as adapt
 from laaf_lightning.activations import fold as fold
 from laaf_lightning.activations import fold_report as fold_report
+from laaf_lightning.activations import load_slopes as load_slopes
 from laaf_lightning.activations import named_slopes as named_slopes
+from laaf_lightning.activations import save_slopes as save_slopes
 from laaf_lightning.activations import slope_parameter_groups as slope_parameter_groups
 from laaf_lightning.activations import slope_recovery as slope_recovery
+from laaf_lightning.activations import slopes_off as slopes_off
+from laaf_lightning.activations import train_only_slopes as train_only_slopes
 from laaf_lightning.callbacks import AdaptiveLossWeights as AdaptiveLossWeights
 from laaf_lightning.callbacks import ConstantWeight as ConstantWeight
 from laaf_lightning.callbacks import CosineDecay as CosineDecay

@@ -22,3 +22,7 @@ from laaf_lightning.activations.recovery import recovery_at_zero as recovery_at_
 from laaf_lightning.activations.recovery import recovery_of as recovery_of
 from laaf_lightning.activations.recovery import resolve_operator as resolve_operator
 from laaf_lightning.activations.recovery import slope_recovery as slope_recovery
+from laaf_lightning.activations.slope_files import load_slopes as load_slopes
+from laaf_lightning.activations.slope_files import save_slopes as save_slopes
+from laaf_lightning.activations.slopes_alone import slopes_off as slopes_off
+from laaf_lightning.activations.slopes_alone import train_only_slopes as train_only_slopes

@@ -25,7 +25,7 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
         args: the arguments; None takes those of the process.
 
     Returns:
-        The command line object, with its trainer, model and datamodule. ``compare``, ``configs`` and ``--version``,
+        The command line object, with its trainer, model and datamodule. ``compare``, ``configs``, ``fold`` and ``--version``,
         which train nothing, end with ``SystemExit``, as ``--help`` does.
 
     Raises:
@@ -94,8 +94,15 @@ def _compare(args: Sequence[str]) -> None:
     compare(args)
 
 
+def _fold(args: Sequence[str]) -> None:
+    from laaf_lightning.cli.fold import fold_checkpoint  # noqa: PLC0415  # as above
+
+    fold_checkpoint(args)
+
+
 _WITHOUT_TRAINER: dict[str, Callable[[Sequence[str]], None]] = {
     "compare": _compare,
     "configs": list_or_copy,
+    "fold": _fold,
     "--version": _say_versions,
 }

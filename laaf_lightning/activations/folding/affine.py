@@ -57,12 +57,11 @@ def why_not(layer: nn.Module) -> str | None:
     known = {None, *(getattr(kind, "_conv_forward", None) for kind in _CONVOLUTIONS)}
     if own_forward or convolves not in known or type(layer).__call__ is not nn.Module.__call__:
         return "has a forward of its own"
-    weights = [layer._parameters.get(name) for name in _TENSORS]
     if any(getattr(layer, name, None) is not None and layer._parameters.get(name) is None for name in _TENSORS):
         return "has weights that are computed, as weight_norm does"
-    if weights[0] is None:
+    if layer._parameters.get("weight") is None:
         return "has no weight"
-    if any(type(weight) is not nn.Parameter or not weight.is_floating_point() for weight in weights if weight is not None):
+    if any(type(each) is not nn.Parameter or not each.is_floating_point() for each in tensors_of(layer).values()):
         return "has weights that are not of an ordinary kind"
     return None
 

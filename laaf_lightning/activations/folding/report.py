@@ -134,5 +134,6 @@ def fold_report(model: nn.Module) -> FoldReport:
         return _REPORTS[model]
     except (KeyError, TypeError):
         raise ConfigurationError(
-            f"fold_report: this {type(model).__name__} was not folded in this process: give what fold(model, …) returned"
+            f"fold_report: this {type(model).__name__} was not folded in this process: give what fold(model, …) has "
+            "returned, not a copy of it"
         ) from None

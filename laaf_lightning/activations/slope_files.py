@@ -136,7 +136,7 @@ def _read(path: Path, slopes: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], 
             if metadata.get("format") != _FORMAT:
                 raise ConfigurationError(f"{named} holds no slopes of save_slopes, but something else of safetensors")
             sites = json.loads(metadata.get("sites", ""))
-            shapes = {name: file.get_slice(name) for name in file.keys()}
+            shapes = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
             tensors = {
                 name: file.get_tensor(name)
                 if name in slopes and tuple(part.get_shape()) == tuple(slopes[name].shape)
@@ -166,7 +166,8 @@ def _differences(
         if saved.shape != slope.shape:
             differences.append(f"{name!r} has shape {_short(tuple(saved.shape))}, the model's {tuple(slope.shape)}")
         elif saved.dtype != slope.dtype:
-            differences.append(f"{name!r} is of {saved.dtype}, the model's of {slope.dtype}: model.to({saved.dtype})")
+            way = f": model.to({saved.dtype})" if saved.is_floating_point() else ""
+            differences.append(f"{name!r} is of {saved.dtype}, the model's of {slope.dtype}{way}")
         elif not bool(saved.isfinite().all()):
             differences.append(f"{name!r} is not finite")
         known = sites.get(name) if isinstance(sites, dict) else None

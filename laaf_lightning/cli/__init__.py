@@ -25,8 +25,8 @@ def main(args: Sequence[str] | None = None) -> LAAFCommandLine:
         args: the arguments; None takes those of the process.
 
     Returns:
-        The command line object, with its trainer, model and datamodule. ``compare``, ``configs``, ``fold`` and ``--version``,
-        which train nothing, end with ``SystemExit``, as ``--help`` does.
+        The command line object, with its trainer, model and datamodule. ``compare``, ``configs``, ``fold`` and
+        ``--version``, which train nothing, end with ``SystemExit``, as ``--help`` does.
 
     Raises:
         SystemExit: see above.

@@ -76,8 +76,8 @@ class LAAFCommandLine(LightningCLI):
             parser_kwargs={
                 "prog": "laaf",
                 "description": "Adaptive activation functions with slope recovery. Beside the commands below, laaf "
-                "compare puts runs side by side, laaf fold writes the plain network of a checkpoint (each has --help), "
-                "laaf configs lists and copies the configurations of the package, and laaf --version tells the versions.",
+                "compare puts runs side by side, laaf fold writes a checkpoint's plain network (each has --help), laaf "
+                "configs lists and copies the configurations of the package, and laaf --version tells the versions.",
             },
             parser_class=RequestParser,
             # An optimiser beside the model would take the place of the model's own, which spares slopes weight decay.

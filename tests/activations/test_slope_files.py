@@ -21,7 +21,8 @@ safetensors = pytest.importorskip("safetensors.torch")
 
 def network(scope: Any = "neuron", n: float = 3, activation: Any = "tanh", **sizes: int) -> Any:
     torch.manual_seed(0)
-    return MLP(2, 1, **{"width": 3, "depth": 2, **sizes}, activation=activation, scope=scope, n=n)
+    width, depth = sizes.get("width", 3), sizes.get("depth", 2)
+    return MLP(2, 1, width=width, depth=depth, activation=activation, scope=scope, n=n)
 
 
 def slopes(model: nn.Module) -> dict[str, Tensor]:
@@ -76,10 +77,11 @@ def test_slopes_of_calls_and_of_a_compiled_model_have_their_names(file: Path) ->
         def forward(self, x: Tensor) -> Tensor:
             return torch.relu(torch.tanh(self.a(x)))
 
-    model = adapt(Calls(), example_input=torch.ones(1, 2))
+    model: Any = adapt(Calls(), example_input=torch.ones(1, 2))
     model.adaptive_calls.relu_1.a.data.fill_(4.0)
-    save_slopes(torch.compile(model), file)  # type: ignore[arg-type]
-    other = adapt(Calls(), example_input=torch.ones(1, 2))
+    compiled: Any = torch.compile(model)
+    save_slopes(compiled, file)
+    other: Any = adapt(Calls(), example_input=torch.ones(1, 2))
     load_slopes(other, file)
     assert other.adaptive_calls.relu_1.a.item() == 4.0
 
@@ -91,7 +93,10 @@ OTHERS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "another n": (lambda: network(n=4), r"'activations\.0' has n=3\.0, the model's n=4\.0"),
     "another sigma": (lambda: network(activation="sin"), r"has activation='tanh', the model's activation='sin'"),
     "another scope": (lambda: network("channel"), r"has scope 'neuron', the model's 'channel'"),
-    "another dtype": (lambda: network().double(), r"is of torch\.float32, the model's of torch\.float64: model\.to\(torch\.float32\)"),
+    "another dtype": (
+        lambda: network().double(),
+        r"of torch\.float32, the model's of torch\.float64: model\.to\(torch\.",
+    ),
     "global": (lambda: network("global"), r"the model's 'global' is not in the file; the file's 'activations\.0'"),
 }
 
@@ -128,7 +133,11 @@ def described(sites: Any, form: str = "laaf slopes 1") -> dict[str, Any]:
 
 
 TENSOR = {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}
-SITES = {f"activations.{k}": {"scope": "neuron", "at": {f"activations.{k}": {"n": 3.0, "activation": "tanh"}}} for k in (0, 1)}
+SITES: dict[str, dict[str, Any]] = {
+    f"activations.{k}": {"scope": "neuron", "at": {f"activations.{k}": {"n": 3.0, "activation": "tanh"}}}
+    for k in (0, 1)
+}
+PLACES_OF_NUMBERS = {key: {**value, "at": dict.fromkeys(value["at"], 5)} for key, value in SITES.items()}
 NAN = struct.pack("<3f", 1, float("nan"), 1)
 TWO = {"activations.0": TENSOR, "activations.1": {**TENSOR, "data_offsets": [12, 24]}}
 HOSTILE: dict[str, tuple[bytes, str]] = {
@@ -141,16 +150,16 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "sites that are no JSON": (with_header(described("{") | TWO, bytes(24)), "damaged"),
     "sites nested deep": (with_header(described("[" * 100_000) | TWO, bytes(24)), "damaged"),
     "sites of digits": (with_header(described("1" * 9999) | TWO, bytes(24)), "damaged"),
-    "sites that are a list": (with_header(described([1]) | TWO, bytes(24)), "does not say what 'activations.0' is the sl"),
+    "sites that are a list": (with_header(described([1]) | TWO, bytes(24)), "does not say what 'activations.0' is"),
     "sites of other values": (with_header(described(dict.fromkeys(SITES, 1)) | TWO, bytes(24)), "does not say what"),
     "places of other values": (
-        with_header(described({key: {**value, "at": dict.fromkeys(value["at"], 5)} for key, value in SITES.items()}) | TWO, bytes(24)),
+        with_header(described(PLACES_OF_NUMBERS) | TWO, bytes(24)),
         "has n=None, the model's n=3.0",
     ),
     "not finite": (with_header(described(SITES) | TWO, NAN + bytes(12)), "'activations.0' is not finite"),
     "whole numbers": (
         with_header(described(SITES) | {key: {**value, "dtype": "I32"} for key, value in TWO.items()}, bytes(24)),
-        "is of int32",
+        "is of torch.int32, the model's of torch.float32;",
     ),
     "a long name": (with_header(described(SITES) | {"x" * 9000: TENSOR}, bytes(12)), "is not in the file"),
 }
@@ -175,7 +184,7 @@ def test_missing_files_folders_and_models_without_slopes(tmp_path: Path) -> None
         with pytest.raises(ConfigurationError, match="there is no such file"):
             load_slopes(network(), path)
     for call in (save_slopes, load_slopes):
-        with pytest.raises(ConfigurationError, match="MLP has no slopes; laaf_lightning.adapt"):
+        with pytest.raises(ConfigurationError, match="MLP has no slopes; laaf_lightning"):
             call(network("fixed"), tmp_path / "x.safetensors")
         with pytest.raises(ConfigurationError, match="is a class"):
             call(MLP, tmp_path / "x.safetensors")  # type: ignore[arg-type]

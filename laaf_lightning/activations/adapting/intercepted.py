@@ -152,7 +152,8 @@ def intercepting(base: type[nn.Module]) -> tuple[tuple[type, ...], dict[str, Any
 
     def forward_with_slopes(self: nn.Module, *arguments: Any, **named: Any) -> Any:
         calls: Any = self._modules[CALLS] if CALLS in self._modules else vars(self)[f"_{CALLS}"]
-        with _Interception(calls, self.training) as interception:
+        interception = _Interception(calls, self.training)  # not by `as`, of which torch.compile makes another object
+        with interception:
             output = base.forward(self, *arguments, **named)
         interception.check_all_taken()
         return output

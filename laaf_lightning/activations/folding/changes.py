@@ -91,7 +91,7 @@ def keep_factor(model: nn.Module, name: str, factor: Tensor) -> None:
         name: of the site.
         factor: n·a.
     """
-    parent, child, site = _placed(model, name)
+    parent, _, site = _placed(model, name)
     if isinstance(site, AdaptedModule) and not isinstance(parent, AdaptiveCalls):
         unseen = site._unseen
         _back_to_class(site)

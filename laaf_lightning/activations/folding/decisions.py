@@ -73,12 +73,7 @@ def decide(model: nn.Module, tapes: Sequence[Tape], only: Iterable[str] | None =
     """
     names = names_of(model)
     sites = {name: site for name, site in sites_of(model).items() if only is None or name in {*only}}
-    found: dict[str, Origin | str] = {}
-    for name, site in sites.items():
-        try:
-            found[name] = _origin(site, tapes, names)
-        except Stays as reason:
-            found[name] = str(reason)
+    found = {name: _origin_or_reason(site, tapes, names) for name, site in sites.items()}
     takers = Counter(each.layer for each in found.values() if isinstance(each, Origin))
     decisions = {}
     for name, each in found.items():
@@ -96,6 +91,13 @@ def decide(model: nn.Module, tapes: Sequence[Tape], only: Iterable[str] | None =
         else:
             decisions[name] = Decision(kept=each, around=around)
     return decisions
+
+
+def _origin_or_reason(site: AdaptiveActivation, tapes: Sequence[Tape], names: Mapping[nn.Module, str]) -> Origin | str:
+    try:
+        return _origin(site, tapes, names)
+    except Stays as reason:
+        return str(reason)
 
 
 def _origin(site: AdaptiveActivation, tapes: Sequence[Tape], names: Mapping[nn.Module, str]) -> Origin:

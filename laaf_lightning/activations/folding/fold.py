@@ -107,7 +107,7 @@ def _decisions(model: nn.Module, example_input: Any) -> tuple[dict[str, Decision
         example = example_of(model, example_input)
         tapes = _tapes(model, example)
         return decide(model, tapes), [_Run("", example, tapes[0].output)]
-    decisions, runs = decide_without_example(model), []
+    decisions, runs = decide_without_example(model), list[_Run]()
     for name, part in model.named_modules():
         if (own := _own_example(part)) is None or any(name.startswith(f"{run.name}.") for run in runs):
             continue
@@ -168,8 +168,9 @@ def _weights(model: nn.Module, decisions: Mapping[str, Decision]) -> dict[str, T
 
 def _carried_out(model: M, decisions: Mapping[str, Decision], weights: Mapping[str, Tensor]) -> M:
     if type(model) is AdaptiveActivation and model.a is not None:
-        plain: Any = ScaledActivation(model.activation, model.slope.detach().clone())
-        return plain.train(model.training)  # type: ignore[no-any-return]
+        alone: Any = model
+        plain: Any = ScaledActivation(alone.activation, alone.slope.detach().clone()).train(alone.training)
+        return plain  # type: ignore[no-any-return]
     ours = _ours(model)
     remaining = owners_of([name for name, each in decisions.items() if each.kept is not None], model)
     counting = {name for name, module in model.named_modules() if module in remaining}
@@ -208,5 +209,3 @@ def _warn(model: nn.Module, report: FoldReport) -> None:
         UserWarning,
         stacklevel=3,
     )
-
-

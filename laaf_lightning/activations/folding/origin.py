@@ -95,7 +95,7 @@ def _back_to_memory(tape: Tape, value: Tensor) -> tuple[Event, list[Event]]:
 
 
 def _is_same(one: Tensor, other: object) -> bool:
-    return one is other or (
+    return one is other or bool(
         isinstance(other, Tensor)
         and memory_of(one) == memory_of(other)
         and one.shape == other.shape

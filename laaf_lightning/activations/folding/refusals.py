@@ -23,11 +23,12 @@ def refuse_unfoldable(model: nn.Module, inplace: bool) -> None:
     Raises:
         ConfigurationError: with what to do.
     """
-    if reason := _wrapped(model, inplace) or _unfinished(model) or _of_ones_own(model) or _not_finite(model):
+    reason = _wrapped(model) or _not_in_place(model, inplace)
+    if reason := reason or _unfinished(model) or _of_ones_own(model) or _not_finite(model):
         raise ConfigurationError(f"fold: {reason}")
 
 
-def _wrapped(model: nn.Module, inplace: bool) -> str | None:
+def _wrapped(model: nn.Module) -> str | None:
     name = type(model).__name__
     if name in _WRAPPERS:
         return f"the model is wrapped in {name}: give what it holds, fold(model.module, …)"
@@ -35,10 +36,14 @@ def _wrapped(model: nn.Module, inplace: bool) -> str | None:
         return "the model is sharded by fully_shard: load its state into one that is not, and fold that"
     if any(hasattr(module, "_orig_mod") for module in model.modules()):
         return "the model is compiled: give what was compiled, fold(model._orig_mod, …), and compile the result"
-    if inplace and any(module._compiled_call_impl is not None for module in model.modules()):
-        return "the model was compiled in place: take a copy, inplace=False, and compile that"
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         return "the model is one of TorchScript: fold the model that it was made from, then trace or script that"
+    return None
+
+
+def _not_in_place(model: nn.Module, inplace: bool) -> str | None:
+    if inplace and any(module._compiled_call_impl is not None for module in model.modules()):
+        return "the model was compiled in place: take a copy, inplace=False, and compile that"
     if inplace and type(model) is AdaptiveActivation:
         return "an AdaptiveActivation alone cannot become another module in place: take a copy, inplace=False"
     return None
@@ -55,16 +60,19 @@ def _unfinished(model: nn.Module) -> str | None:
 
 def _of_ones_own(model: nn.Module) -> str | None:
     for name, module in model.named_modules():
-        if isinstance(module, AdaptiveActivation) and type(module) is not AdaptiveActivation:
-            if not isinstance(module, AdaptedModule):
-                return f"{name!r} is a {type(module).__name__}, and what it computes without a slope is not known"
+        kind: type = type(module)
+        if (
+            issubclass(kind, AdaptiveActivation)
+            and kind is not AdaptiveActivation
+            and AdaptedModule not in kind.__mro__
+        ):
+            return f"{name!r} is a {kind.__name__}, and what it computes without a slope is not known"
     return None
 
 
 def _not_finite(model: nn.Module) -> str | None:
     for name, tensor in model.named_parameters():
-        if tensor.is_floating_point() and not tensor.layout == torch.strided:
-            continue
-        if tensor.is_floating_point() and not bool(tensor.detach().isfinite().all()):
+        ordinary = tensor.is_floating_point() and tensor.layout == torch.strided
+        if ordinary and not bool(tensor.detach().isfinite().all()):
             return f"{name!r} is not finite, so that no output tells whether the folded model is the same"
     return None

@@ -123,7 +123,7 @@ class _Recorder(TorchDispatchMode):
     """Keeps all operations, and with them their tensors, so that no memory is used again meanwhile."""
 
     def __init__(self, model: nn.Module, training: bool) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.tape = Tape(training)
         self._names = {module: name for name, module in reversed([*model.named_modules(remove_duplicate=False)])}
         self._running: list[nn.Module] = []

@@ -91,7 +91,7 @@ def _loaded(path: str, model: str | None) -> AdaptiveModule:
 
 def _class_of(name: str) -> type[AdaptiveModule]:
     known = [public for public in laaf_lightning.__all__ if _is_module(getattr(laaf_lightning, public))]
-    found = getattr(laaf_lightning, name) if name in known else find(name, "--model") if "." in name else None
+    found: Any = getattr(laaf_lightning, name) if name in known else find(name, "--model") if "." in name else None
     if not _is_module(found):
         choice = unknown_choice("class", name, known)
         raise ConfigurationError(f"--model {name}: {choice}; a class of your own is named by its path, my.module.Mine")

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from laaf_lightning.activations import AdaptiveActivation, adapt, fold, fold_report
 from laaf_lightning.activations.folding.report import FoldReport
@@ -65,6 +64,5 @@ def check(model: nn.Module, x: Tensor, *others: Tensor) -> dict[str, str | None]
                 torch.manual_seed(0)
                 outputs.append(each.train(training)(inputs))
             torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-12, atol=1e-12)
-    result.eval(), model.eval()  # noqa: B018
+    result.eval(), model.eval()
     return {site.name: site.kept for site in report}
-

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from laaf_lightning import LeNet, MLP, PreActResNet18
+from laaf_lightning import MLP, LeNet, PreActResNet18
 from laaf_lightning.activations import AdaptiveActivation, Scope, adapt, fold, fold_report, named_slopes
 from tests.activations.folding.models import Net, adapted, check, folded, moved
 
@@ -135,7 +135,7 @@ def test_slopes_of_pixels_behind_flatten_fold_only_where_each_channel_has_one() 
             nn.Conv2d(3, 2, 3), nn.Flatten(), AdaptiveActivation("relu", "neuron", 2, shape), nn.Linear(72, 1)
         )
 
-    (reason,) = [kept for kept in check(moved(net((72,))), MAPS).values()]
+    (reason,) = check(moved(net((72,))), MAPS).values()
     assert "several slopes for one feature" in str(reason)
     one = nn.Sequential(nn.Conv2d(3, 5, 8), nn.Flatten(), AdaptiveActivation("relu", "neuron", 2, (5,)))
     assert check(moved(one), MAPS) == {"2": None}
@@ -217,7 +217,8 @@ def test_functional_prelu_folds_too() -> None:
 
 def test_hooks_of_the_activation_stay_and_run_once() -> None:
     seen: list[str] = []
-    model = moved(nn.Sequential(nn.Linear(4, 3), AdaptiveActivation("relu"), nn.Linear(3, 3), AdaptiveActivation("tanh")))
+    sites = AdaptiveActivation("relu"), AdaptiveActivation("tanh")
+    model = moved(nn.Sequential(nn.Linear(4, 3), sites[0], nn.Linear(3, 3), sites[1]))
     handle = model[1].register_forward_hook(lambda *_: seen.append("after"))
     model[3].register_forward_pre_hook(lambda *_: seen.append("before"))
     result, report = folded(model, X)
@@ -279,7 +280,8 @@ def test_a_transformer_layer_gets_its_fast_path_back() -> None:
 
 def test_a_warning_names_what_stays_and_a_whole_fold_says_nothing() -> None:
     model = adapted(Net(lambda net, x: net.act(net.a(x) + x)).double(), X)
-    with pytest.warns(UserWarning, match=r"1 of 1 slopes of Net stay as constant factors: act \(ReLU\) stands behind an add"):
+    text = r"1 of 1 slopes of Net stay as constant factors: act \(ReLU\) stands behind an addition"
+    with pytest.warns(UserWarning, match=text):
         result = fold(model, X)
     assert str(fold_report(result)) == "site  kind  slope\nact   ReLU  kept: stands behind an addition"
     with warnings.catch_warnings():

@@ -23,14 +23,17 @@ def fold(*args: str | Path) -> None:
 
 
 def saved(module: Any, path: Path, **more: Any) -> Path:
-    content = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams), "pytorch-lightning_version": "2.6.6"}
-    torch.save(content | more, path)
+    content = {"state_dict": module.state_dict(), "hyper_parameters": dict(module.hparams)}
+    torch.save(content | {"pytorch-lightning_version": "2.6.6"} | more, path)
     return path
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_run_becomes_the_state_of_a_fixed_network(tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str) -> None:
-    run = run_laaf("fit", *TINY, "--model.scope=global", f"--trainer.default_root_dir={tmp_path}", f"--trainer.logger.save_dir={tmp_path}")
+def test_a_run_becomes_the_state_of_a_fixed_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = run_laaf("fit", *TINY, "--model.scope=global")
     checkpoint = checkpoints_of(run)[0]
     output = tmp_path / "plain" / f"network{suffix}"
     fold("--ckpt_path", checkpoint, "--output", output)
@@ -59,11 +62,11 @@ def test_a_checkpoint_of_python_needs_its_class(tmp_path: Path, capsys: pytest.C
     module, output = classifier("neuron"), tmp_path / "net.pt"
     checkpoint = saved(module, tmp_path / "last.ckpt")
     asked = ("--ckpt_path", str(checkpoint), "--output", str(output))
-    with pytest.raises(ConfigurationError, match="does not say of which class it is.*--model ImageClassifier"):
+    with pytest.raises(ConfigurationError, match=r"does not say of which class it is.*--model Image"):
         main(["fold", *asked])
-    with pytest.raises(ConfigurationError, match="--model ImageClasifier: unknown class.*did you mean 'ImageClassifier'"):
+    with pytest.raises(ConfigurationError, match=r"unknown class .*; did you mean 'ImageClassifier'"):
         main(["fold", *asked, "--model", "ImageClasifier"])
-    with pytest.raises(ConfigurationError, match="the checkpoint does not fit|cannot be|unexpected|takes no"):
+    with pytest.raises(ConfigurationError, match="the checkpoint does not fit the model"):
         main(["fold", *asked, "--model", "FunctionRegressor"])
     fold(*asked, "--model", "laaf_lightning.ImageClassifier")
     assert "activation1  ReLU  kept: has several slopes for one feature" in capsys.readouterr().out
@@ -90,11 +93,13 @@ def test_wrong_files_are_refused_in_a_sentence_and_nothing_is_written(
     assert not (tmp_path / "net.pt").exists()
 
 
-def test_the_console_script_refuses_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_console_script_refuses_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = classifier()
     module.network.activation1.a.data.fill_(float("nan"))
     checkpoint = saved(module, tmp_path / "last.ckpt")
-    arguments = ["fold", "--ckpt_path", str(checkpoint), "--output", str(tmp_path / "x.pt"), "--model", "ImageClassifier"]
+    arguments = ["fold", "--ckpt_path", str(checkpoint), "--output", str(tmp_path / "x.pt"), "--model=ImageClassifier"]
     monkeypatch.setattr("tests.cli.command.QUIET", ())
     assert "fold: 'activation1.a' is not finite" in refusal(capsys, *arguments)
     assert not (tmp_path / "x.pt").exists()

@@ -1,0 +1,102 @@
+"""What `adapt` has changed in a model, written as plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from laaf_lightning.activations.adapting.functions import plain
+from laaf_lightning.activations.adapting.intercepted import AdaptiveCalls, Expected
+from laaf_lightning.activations.adapting.planned import CALLS
+from laaf_lightning.activations.adapting.replaced import AdaptedModule
+from laaf_lightning.activations.adaptive import AdaptiveActivation
+
+KEY = "laaf_lightning.adapted"  # of a checkpoint, under which the notes lie
+VERSION = 1
+Notes = dict[str, Any]
+
+
+def notes_of(model: nn.Module) -> Notes | None:
+    """Write down what `adapt` has changed in a model.
+
+    Args:
+        model: any module.
+
+    Returns:
+        Plain values: ``sites``, the activation modules that have a slope, by name; ``calls``, the modules whose forward
+        calls activations as functions, each with these calls in order. None for a model in which nothing was adapted;
+        an `AdaptiveActivation` that it was built with is none of `adapt`'s.
+
+    Example:
+        >>> from laaf_lightning.activations import adapt
+        >>> notes_of(adapt(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), n=2))["sites"]
+        {'1': {'names': ['1'], 'kind': 'Tanh', 'scope': 'layer', 'n': 2.0, 'shape': [], 'slope': None}}
+    """
+    holders: dict[nn.Parameter, str] = {}
+    names: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(module, []).append(name)
+    sites = {
+        paths[0]: {"names": paths, "kind": module.plain_class.__name__, **_slope(module, paths[0], holders)}
+        for module, paths in names.items()
+        if isinstance(module, AdaptedModule)
+    }
+    calls = {
+        paths[0]: _calls(module, module._modules[CALLS], paths, holders)
+        for module, paths in names.items()
+        if isinstance(module._modules.get(CALLS), AdaptiveCalls)
+    }
+    return {"version": VERSION, "sites": sites, "calls": calls} if sites or calls else None
+
+
+def slope_keys(notes: Notes) -> set[str]:
+    """List what slopes have added to the keys of a state dict.
+
+    Args:
+        notes: of `notes_of`.
+
+    Returns:
+        The keys of all slopes and of their n.
+    """
+    sites = [name for site in notes["sites"].values() for name in site["names"]]
+    sites += [f"{_below(name, CALLS)}.{site}" for owner in notes["calls"].values() for name in owner["names"]
+              for site in owner["sites"]]  # fmt: skip
+    return {_below(site, kind) for site in sites for kind in ("a", "n")}
+
+
+def _below(name: str, child: str) -> str:
+    return f"{name}.{child}" if name else child
+
+
+def _slope(site: AdaptiveActivation, name: str, holders: dict[nn.Parameter, str]) -> dict[str, Any]:
+    """Describe a slope; one that several sites share lies at the first of them."""
+    holder = name if site.a is None else holders.setdefault(site.a, name)
+    return {
+        "scope": site.scope,
+        "n": site.n,
+        "shape": None if site.a is None else list(site.a.shape),
+        "slope": None if holder == name else holder,
+    }
+
+
+def _calls(
+    owner: nn.Module, calls: nn.Module | None, names: list[str], holders: dict[nn.Parameter, str]
+) -> dict[str, Any]:
+    assert isinstance(calls, AdaptiveCalls)
+    return {
+        "names": names,
+        "kind": type(owner).__name__,
+        "repeats": calls.repeats,
+        "training": _written(calls.expected[True]),
+        "evaluation": _written(calls.expected[False]),
+        "sites": {
+            name: _slope(site, f"{_below(names[0], CALLS)}.{name}", holders)
+            for name, site in calls.named_children()
+            if isinstance(site, AdaptiveActivation)
+        },
+    }
+
+
+def _written(expected: tuple[Expected, ...]) -> list[list[Any]]:
+    return [[call.kind, plain(call.settings), call.site] for call in expected]

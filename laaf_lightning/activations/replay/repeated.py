@@ -1,0 +1,146 @@
+"""Adapt a model as another one of its class was, from what was written down: no data, no forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from laaf_lightning.activations.adapting.changes import _leave_fast_path, _twin
+from laaf_lightning.activations.adapting.classes import why_not
+from laaf_lightning.activations.adapting.functions import activation_of
+from laaf_lightning.activations.adapting.intercepted import AdaptiveCalls, Expected, intercepting
+from laaf_lightning.activations.adapting.planned import CALLS
+from laaf_lightning.activations.adapting.replaced import give_slope
+from laaf_lightning.activations.adaptive import AdaptiveActivation, check_scaling_factor, check_scope, initial_slope
+from laaf_lightning.activations.replay.noted import VERSION, Notes
+from laaf_lightning.errors import ConfigurationError
+
+
+def adapt_as_noted(model: nn.Module, notes: Notes) -> None:
+    """Adapt a model in place, as one of the same class was.
+
+    Args:
+        model: as it was built.
+        notes: of `notes_of`; they may come from a file.
+
+    Raises:
+        ConfigurationError: before anything is changed, where the model has no such activations, or other ones.
+
+    Example:
+        >>> from laaf_lightning.activations import adapt
+        >>> from laaf_lightning.activations.replay.noted import notes_of
+        >>> notes = notes_of(adapt(nn.Sequential(nn.Linear(2, 3), nn.Tanh())))
+        >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+        >>> adapt_as_noted(model, notes)
+        >>> model[1].slope.item()
+        1.0
+    """
+    try:
+        _check(model, notes)
+        built = {name: _sites_of_calls(calls) for name, calls in notes["calls"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"the notes on how {type(model).__name__} was adapted are damaged: {reason}") from None
+    like = next((p for p in model.parameters() if p.is_floating_point()), None)
+    holders: dict[str, nn.Parameter] = {}
+
+    def slope(name: str, site: Mapping[str, Any]) -> nn.Parameter | None:
+        if site["shape"] is None:
+            return None
+        holder = site["slope"] or name
+        if holder not in holders:
+            holders[holder] = initial_slope(site["n"], site["shape"], like)
+        return holders[holder]
+
+    for name, module in _modules(model, notes).items():
+        site = notes["sites"][name]
+        give_slope(module, site["scope"], site["n"], _shape(site), slope(name, site))
+    for name, calls in notes["calls"].items():
+        owner = model.get_submodule(name)
+        sites = {}
+        for child, activation in built[name].items():
+            site = calls["sites"][child]
+            path = f"{name}.{CALLS}.{child}".lstrip(".")
+            own = slope(path, site)
+            sites[child] = AdaptiveActivation(activation, site["scope"], site["n"], _shape(site), slope=own)
+        expected = [[Expected(*call) for call in calls[mode]] for mode in ("training", "evaluation")]
+        owner.add_module(CALLS, AdaptiveCalls(sites, *expected, name, repeats=calls["repeats"]).train(owner.training))
+        owner.__class__ = intercepting(type(owner))
+        _leave_fast_path(owner)
+    for module in model.modules() if notes["calls"] else []:
+        if isinstance(module, AdaptiveActivation):
+            module._unseen = True
+
+
+def _shape(site: Mapping[str, Any]) -> tuple[int, ...] | None:
+    return None if site["shape"] is None else tuple(site["shape"])
+
+
+def _sites_of_calls(calls: Mapping[str, Any]) -> dict[str, Any]:
+    """Find σ of each call's slope."""
+    settings = {site: (kind, told) for kind, told, site in (*calls["evaluation"], *calls["training"])}
+    found = {}
+    for site in calls["sites"]:
+        activation = activation_of(*settings[site])
+        found[site] = "identity" if activation is None else activation
+    return found
+
+
+def _check(model: nn.Module, notes: Notes) -> None:
+    if notes["version"] != VERSION:
+        raise ConfigurationError(
+            f"the notes on how {type(model).__name__} was adapted have version {notes['version']}, of another "
+            "release of laaf_lightning"
+        )
+    for name, site in (*notes["sites"].items(), *notes["calls"].items()):
+        module = _at(model, name, site["kind"])
+        if type(module).__name__ != site["kind"] or CALLS in module._modules or isinstance(module, AdaptiveActivation):
+            raise _other(model, f"{name!r} was a {site['kind']} and is {_said(module)}")
+        if reason := why_not(module):
+            raise _other(model, f"{name!r} is {_said(module)}, and cannot be changed: {reason}")
+        for path in site["names"]:
+            if _at(model, path, site["kind"]) is not module:
+                raise _other(model, f"{name!r} and {path!r} were one module, and are two")
+        for slope in [site] if "shape" in site else site["sites"].values():
+            check_scope(slope["scope"])
+            check_scaling_factor(slope["n"])
+
+
+def _at(model: nn.Module, name: str, kind: str) -> nn.Module:
+    try:
+        return model.get_submodule(name)
+    except AttributeError:
+        raise _other(model, f"{name!r} was a {kind}, and there is nothing of that name") from None
+
+
+def _said(module: nn.Module) -> str:
+    return f"{'an adapted' if isinstance(module, AdaptiveActivation) else 'a'} {type(module).__name__}"
+
+
+def _other(model: nn.Module, text: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"this {type(model).__name__} is not built as the one that was adapted: {text}; build it with the same arguments"
+    )
+
+
+def _modules(model: nn.Module, notes: Notes) -> dict[str, nn.Module]:
+    """Put at the place of every site a module of its own, a twin where another place keeps the one that hangs there."""
+    names: dict[nn.Module, set[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(module, set()).add(path)
+    modules = {}
+    for name, site in notes["sites"].items():
+        module = model.get_submodule(name)
+        names[module] -= set(site["names"])
+        chosen = _twin(module) if names[module] else module
+        for path in site["names"]:
+            prefix, _, child = path.rpartition(".")
+            parent = model.get_submodule(prefix)
+            setattr(parent, child, chosen)
+            _leave_fast_path(parent)
+        modules[name] = chosen
+    return modules

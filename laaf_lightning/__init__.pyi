@@ -13,6 +13,7 @@ from laaf_lightning.activations import slope_parameter_groups as slope_parameter
 from laaf_lightning.activations import slope_recovery as slope_recovery
 from laaf_lightning.activations import slopes_off as slopes_off
 from laaf_lightning.activations import train_only_slopes as train_only_slopes
+from laaf_lightning.callbacks import AdaptActivations as AdaptActivations
 from laaf_lightning.callbacks import AdaptiveLossWeights as AdaptiveLossWeights
 from laaf_lightning.callbacks import ConstantWeight as ConstantWeight
 from laaf_lightning.callbacks import CosineDecay as CosineDecay

@@ -1,5 +1,6 @@
 """Lightning callbacks; each works on any LightningModule."""
 
+from laaf_lightning.callbacks.adapt_activations import AdaptActivations as AdaptActivations
 from laaf_lightning.callbacks.epoch_train_loss import EpochTrainLoss as EpochTrainLoss
 from laaf_lightning.callbacks.exact_resume.callback import ExactResume as ExactResume
 from laaf_lightning.callbacks.figures import FigureCallback as FigureCallback

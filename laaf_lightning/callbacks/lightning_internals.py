@@ -58,3 +58,30 @@ def saves_weights_now(trainer: Trainer) -> bool:
             if every and trainer.global_step % every == 0:
                 return True
     return False
+
+
+def training_data(trainer: Trainer) -> Any:
+    """Return the training data of a Trainer that is about to fit, before it has made loaders of it.
+
+    Args:
+        trainer: the Trainer.
+
+    Returns:
+        What the module's or the DataModule's ``train_dataloader`` returns, or what was given to ``fit``.
+    """
+    return trainer.fit_loop._data_source.dataloader()
+
+
+def batch_on_device(trainer: Trainer, module: LightningModule, batch: Any, device: Any) -> Any:
+    """Take a batch through the hooks for batches, without converting it to the Trainer's precision.
+
+    Args:
+        trainer: the Trainer.
+        module: the module that is fitted.
+        batch: as the loader yields it.
+        device: where it is to go.
+
+    Returns:
+        The batch on the device.
+    """
+    return trainer.strategy.batch_to_device(module._on_before_batch_transfer(batch, dataloader_idx=0), device)

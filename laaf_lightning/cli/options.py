@@ -16,6 +16,7 @@ def add_options(parser: LightningArgumentParser) -> None:
         parser: the parser of one subcommand.
     """
     from laaf_lightning.callbacks import (  # noqa: PLC0415  # to parse for
+        AdaptActivations,
         AdaptiveLossWeights,
         EpochTrainLoss,
         ExactResume,
@@ -26,6 +27,7 @@ def add_options(parser: LightningArgumentParser) -> None:
         SlopeRecovery,
     )
 
+    parser.add_lightning_class_args(AdaptActivations, "adapt")
     parser.add_lightning_class_args(SlopeRecovery, "slope_recovery")
     parser.add_lightning_class_args(FigureCallback, "figures")
     parser.add_lightning_class_args(FreezeSlopes, "freeze_slopes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -11,6 +12,7 @@ from laaf_lightning.activations.adapting.intercepted import AdaptiveCalls, Expec
 from laaf_lightning.activations.adapting.planned import CALLS
 from laaf_lightning.activations.adapting.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.errors import ConfigurationError
 
 KEY = "laaf_lightning.adapted"  # of a checkpoint, under which the notes lie
 VERSION = 1
@@ -48,6 +50,38 @@ def notes_of(model: nn.Module) -> Notes | None:
         if isinstance(module._modules.get(CALLS), AdaptiveCalls)
     }
     return {"version": VERSION, "sites": sites, "calls": calls} if sites or calls else None
+
+
+def note_in(checkpoint: dict[str, Any], notes: Notes, request: Mapping[str, Any] | None) -> None:
+    """Let a checkpoint hold how its model was adapted.
+
+    Args:
+        checkpoint: that is about to be saved.
+        notes: of `notes_of`.
+        request: plain values, what was asked for; None where that is not known.
+    """
+    checkpoint[KEY] = {**notes, "request": None if request is None else dict(request)}
+
+
+def noted_in(checkpoint: Mapping[str, Any]) -> tuple[Notes, dict[str, Any] | None] | None:
+    """Read how a checkpoint's model was adapted.
+
+    Args:
+        checkpoint: that was loaded.
+
+    Returns:
+        The notes and the request; None where there are none.
+
+    Raises:
+        ConfigurationError: if they are not what `note_in` writes.
+    """
+    kept = checkpoint.get(KEY)
+    if kept is None:
+        return None
+    parts = [kept.get(part) for part in ("sites", "calls", "request")] if isinstance(kept, dict) else [None]
+    if not all(isinstance(part, dict) for part in parts[:2]) or not isinstance(parts[-1], dict | None):
+        raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: it holds no notes on how a model was adapted")
+    return {name: value for name, value in kept.items() if name != "request"}, parts[-1]
 
 
 def slope_keys(notes: Notes) -> set[str]:

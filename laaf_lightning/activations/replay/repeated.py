@@ -37,14 +37,7 @@ def adapt_as_noted(model: nn.Module, notes: Notes) -> None:
         >>> model[1].slope.item()
         1.0
     """
-    try:
-        _check(model, notes)
-        built = {name: _sites_of_calls(calls) for name, calls in notes["calls"].items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        raise ConfigurationError(f"the notes on how {type(model).__name__} was adapted are damaged: {reason}") from None
+    built = _checked(model, notes)
     like = next((p for p in model.parameters() if p.is_floating_point()), None)
     holders: dict[str, nn.Parameter] = {}
 
@@ -90,6 +83,18 @@ def _sites_of_calls(calls: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _checked(model: nn.Module, notes: Notes) -> dict[str, dict[str, Any]]:
+    """Check notes against a model; return σ of each call's slope."""
+    try:
+        _check(model, notes)
+        return {name: _sites_of_calls(calls) for name, calls in notes["calls"].items()}
+    except ConfigurationError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"the notes on how {type(model).__name__} was adapted are damaged: {reason}") from None
+
+
 def _check(model: nn.Module, notes: Notes) -> None:
     if notes["version"] != VERSION:
         raise ConfigurationError(
@@ -123,7 +128,7 @@ def _said(module: nn.Module) -> str:
 
 def _other(model: nn.Module, text: str) -> ConfigurationError:
     return ConfigurationError(
-        f"this {type(model).__name__} is not built as the one that was adapted: {text}; build it with the same arguments"
+        f"this {type(model).__name__} is not built as the one that was adapted: {text}; give it the same arguments"
     )
 
 

@@ -1,0 +1,3 @@
+"""Make any LightningModule's activations adaptive before its optimiser is made and a checkpoint is loaded."""
+
+from laaf_lightning.callbacks.adapt_activations.callback import AdaptActivations as AdaptActivations

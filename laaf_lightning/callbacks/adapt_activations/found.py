@@ -1,0 +1,111 @@
+"""Adapt a copy of a LightningModule on an example, and tell how; the module itself stays as it is."""
+
+from __future__ import annotations
+
+import types
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from pytorch_lightning import LightningModule
+
+from laaf_lightning.activations import Scope, activation_sites, adapt
+from laaf_lightning.activations.adapting.planned import CALLS
+from laaf_lightning.activations.elementwise import FUNCTIONS
+from laaf_lightning.activations.replay.noted import Notes, notes_of
+from laaf_lightning.errors import ConfigurationError
+
+# What a user would have to move.
+_MOVE = "move them to forward, or make them modules"
+
+
+def notes_on_example(
+    module: LightningModule,
+    example: Any,
+    scope: Scope,
+    n: float,
+    where: str | list[str] | None,
+    *,
+    strict: bool,
+    feature_dim: int | Mapping[str, int] | None,
+    share_loops: bool,
+) -> Notes | None:
+    """Find out how a module is adapted.
+
+    A module without a ``forward``, whose ``training_step`` calls its networks, is looked at in this step.
+
+    Args:
+        module: any; it is left as it is.
+        example: of `example_of_data`.
+        scope: as for `adapt`.
+        n: as for `adapt`.
+        where: as for `adapt`.
+        strict: as for `adapt`.
+        feature_dim: as for `adapt`.
+        share_loops: as for `adapt`.
+
+    Returns:
+        How; None for calls of functions alone that stay plain.
+
+    Raises:
+        ConfigurationError: what `adapt` refuses, and a module that cannot be run or copied.
+    """
+    name = type(module).__name__
+    settings: dict[str, Any] = {"strict": strict, "feature_dim": feature_dim, "share_loops": share_loops}
+    try:
+        if type(module).forward is not LightningModule.forward:
+            return notes_of(adapt(module, scope, n, example, where=where, **settings))
+        example = (example,)
+        vars(module)["forward"] = types.MethodType(_step, module)
+        try:
+            chosen = _sites_of_step(module, example, where, strict)
+            return notes_of(adapt(module, scope, n, example, where=chosen, **settings))
+        finally:
+            del vars(module)["forward"]
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        method = "forward" if type(module).forward is not LightningModule.forward else "training_step"
+        raise ConfigurationError(
+            f"{name} cannot be adapted from outside, its copy or its {method} on a batch fails with "
+            f"{type(error).__name__}: {error}; adapt its network in its constructor, self.net = laaf.adapt(self.net, …)"
+        ) from error
+
+
+def calls_in_step(module: LightningModule) -> list[str]:
+    """List the activations that a module's ``training_step`` seems to call itself, outside of any forward.
+
+    Args:
+        module: with a ``forward``.
+
+    Returns:
+        Names of functions, as its code has them.
+    """
+    code = getattr(type(module).training_step, "__code__", None)
+    return [] if code is None else [name for name in code.co_names if name in FUNCTIONS]
+
+
+def _step(module: LightningModule, batch: Any) -> Any:
+    step = type(module).training_step
+    return step(module, *(batch, 0)[: step.__code__.co_argcount - 1])
+
+
+def _sites_of_step(module: LightningModule, example: Any, where: Any, strict: bool) -> list[str]:
+    """Choose the activations that a forward makes; those that stand in the step itself are said to be left out."""
+    table = activation_sites(module, example, where)
+    in_step = [site for site in table if site.name.startswith(f"{CALLS}.")]
+    chosen = [site.name for site in table if site.adapted and site not in in_step]
+    names = ", ".join(dict.fromkeys(site.kind for site in in_step))
+    if not chosen:
+        what = f"calls {names} itself: {_MOVE}" if in_step else "calls no elementwise activation"
+        raise ConfigurationError(f"AdaptActivations: the training_step of {type(module).__name__} {what}")
+    others = [f"{site.name} ({site.kind}): {site.left_out}" for site in table.left_out if site not in in_step]
+    others = [text for text in others if not text.endswith("left out by where")]
+    if in_step:
+        others.insert(0, f"{names} in training_step itself: {_MOVE}")
+    text = f"adapt: activations of {type(module).__name__} that get no slope: {'; '.join(others)}"
+    if others and strict:
+        raise ConfigurationError(f"{text}; leave them out with where=…, or allow it, strict=False")
+    if others:
+        warnings.warn(text, UserWarning, stacklevel=2)
+    return chosen

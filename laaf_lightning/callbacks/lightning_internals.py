@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.trainer.connectors.data_connector import _request_dataloader
 from pytorch_lightning.utilities import CombinedLoader
 
 
@@ -69,7 +70,8 @@ def training_data(trainer: Trainer) -> Any:
     Returns:
         What the module's or the DataModule's ``train_dataloader`` returns, or what was given to ``fit``.
     """
-    return trainer.fit_loop._data_source.dataloader()
+    # Loaders are made as Lightning makes its own, which it may have to make again with another sampler.
+    return _request_dataloader(trainer.fit_loop._data_source)
 
 
 def batch_on_device(trainer: Trainer, module: LightningModule, batch: Any, device: Any) -> Any:

@@ -105,7 +105,10 @@ def state_mismatch(message: str) -> str:
     shown = "; ".join(_shortened(problem) for problem in problems[:_MAX_PROBLEMS])
     more = len(problems) - _MAX_PROBLEMS
     has_slopes = any(problem.startswith("Unexpected") and '.a"' in problem for problem in problems)
-    adapted = "; if adapt() was called outside of the module, call it in its constructor: self.net = adapt(self.net, …)"
+    adapted = (
+        "; if adapt() was called outside of the module, adapt it again, --adapt.scope, or call it in its constructor: "
+        "self.net = adapt(self.net, …)"
+    )
     return (
         f"the checkpoint does not fit the model: {shown}{f'; and {more} more' if more > 0 else ''}; build the model as "
         f"it was trained, with --config and the config.yaml that was saved beside the checkpoint{adapted * has_slopes}"

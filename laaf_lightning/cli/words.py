@@ -71,8 +71,10 @@ def what_runs(model: LightningModule, trainer: Trainer, config: Any) -> str:
     device = trainer.strategy.root_device.type
     processes = f" x {trainer.world_size}" if trainer.world_size > 1 else ""
     seed = config.get("seed_everything")
+    adapts = (config.get("adapt") or {}).get("scope") not in {None, "fixed"} and not slopes
     return (
-        f"{name}: {parameters:,} parameters, {slopes:,} slopes among them; {device}{processes}, "
+        f"{name}: {parameters:,} parameters, {'and the slopes' if adapts else f'{slopes:,} slopes among them'}; "
+        f"{device}{processes}, "
         f"{trainer.precision}{'' if seed is None or seed is False else f', seed {seed}'}"
     )
 

@@ -60,8 +60,10 @@ def adapt_as_noted(model: nn.Module, notes: Notes) -> None:
             path = f"{name}.{CALLS}.{child}".lstrip(".")
             own = slope(path, site)
             sites[child] = AdaptiveActivation(activation, site["scope"], site["n"], _shape(site), slope=own)
-        expected = [[Expected(*call) for call in calls[mode]] for mode in ("training", "evaluation")]
-        owner.add_module(CALLS, AdaptiveCalls(sites, *expected, name, repeats=calls["repeats"]).train(owner.training))
+        training, evaluation = ([Expected(*call) for call in calls[mode]] for mode in ("training", "evaluation"))
+        owner.add_module(
+            CALLS, AdaptiveCalls(sites, training, evaluation, name, repeats=calls["repeats"]).train(owner.training)
+        )
         owner.__class__ = intercepting(type(owner))
         _leave_fast_path(owner)
     for module in model.modules() if notes["calls"] else []:

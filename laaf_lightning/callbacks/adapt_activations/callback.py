@@ -106,7 +106,9 @@ class AdaptActivations(Callback):
             if self.scope is not None:
                 refuse_slopes_of_its_own(pl_module)
             return
-        put_around(pl_module, "on_load_checkpoint", lambda own, checkpoint: self._load(trainer, pl_module, own, checkpoint))
+        put_around(
+            pl_module, "on_load_checkpoint", lambda own, checkpoint: self._load(trainer, pl_module, own, checkpoint)
+        )
         put_around(pl_module, "on_save_checkpoint", lambda own, checkpoint: self._save(pl_module, own, checkpoint))
         if stage != "fit":
             return
@@ -125,6 +127,12 @@ class AdaptActivations(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Give the slopes their learning rate, before others log it."""
+        self._follow()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Give the slopes their learning rate, before a checkpoint holds it."""
         self._follow()
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
@@ -179,7 +187,8 @@ class AdaptActivations(Callback):
         rank_zero_info(self._in_words(module, notes))
 
     def _in_words(self, module: LightningModule, notes: Notes | None) -> str:
-        count = 0 if notes is None else len(notes["sites"]) + sum(len(each["sites"]) for each in notes["calls"].values())
+        called = [] if notes is None else [each["sites"] for each in notes["calls"].values()]
+        count = sum(map(len, called if notes is None else [notes["sites"], *called]))
         text = f"{type(module).__name__}: {count} activations adapted, scope {self.scope}, n={self.n:g}"
         has_forward = type(module).forward is not LightningModule.forward
         if has_forward and (kinds := calls_in_step(module)):
@@ -226,4 +235,3 @@ class AdaptActivations(Callback):
         for method in _METHODS:
             take_off(module, method)
         self._groups = None
-

@@ -111,4 +111,5 @@ def _in_precision(trainer: Trainer, module: LightningModule, batch: Any) -> Any:
     like = next((p for p in module.parameters() if p.is_floating_point()), None)
     if like is None or trainer.precision not in {"64-true", "16-true", "bf16-true"}:
         return batch
-    return apply_to_collection(batch, Tensor, lambda tensor: tensor.to(like.dtype) if tensor.is_floating_point() else tensor)
+    dtype = like.dtype
+    return apply_to_collection(batch, Tensor, lambda x: x.to(dtype) if x.is_floating_point() else x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
 from pytorch_lightning import LightningModule
@@ -16,6 +16,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.optimizers.one_group import takes_one_group_only
 
 Group = dict[str, Any]
+_Add = Callable[[Optimizer, Group], None]
 
 
 class _OwnRate(NamedTuple):
@@ -73,11 +74,8 @@ class SlopeGroups:
             groups = optimizer.param_groups
             groups[group]["lr"] = ratio if weights is None else groups[weights]["lr"] * ratio
 
-    @contextmanager
-    def _splitting(self) -> Iterator[None]:
-        original: Any = Optimizer.add_param_group
-
-        def add_param_group(optimizer: Optimizer, group: Group) -> None:
+    def _splitting(self) -> AbstractContextManager[None]:
+        def add(original: _Add, optimizer: Optimizer, group: Group) -> None:
             weights, slopes = self._split(group)
             if weights is not None:
                 original(optimizer, weights)
@@ -86,11 +84,7 @@ class SlopeGroups:
                 original(optimizer, slopes)
                 self._note_rate(optimizer, number, number - 1 if weights is not None else 0)
 
-        Optimizer.add_param_group = add_param_group  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            Optimizer.add_param_group = original  # type: ignore[method-assign]
+        return _adding_groups_by(add)
 
     def _split(self, group: Any) -> tuple[Group | None, Group | None]:
         if not isinstance(group, dict) or isinstance(group["params"], set):
@@ -138,20 +132,16 @@ class SlopeGroups:
         return configured
 
     def _refuses_slopes(self, configure: Callable[[], Any]) -> bool:
-        original: Any = Optimizer.add_param_group
-
-        def add_param_group(optimizer: Optimizer, group: Group) -> None:
+        def add(original: _Add, optimizer: Optimizer, group: Group) -> None:
             weights, _ = self._split(group)
             if weights is not None:
                 original(optimizer, weights)
 
-        Optimizer.add_param_group = add_param_group  # type: ignore[method-assign]
         try:
-            configure()
+            with _adding_groups_by(add):
+                configure()
         except ValueError:
             return False
-        finally:
-            Optimizer.add_param_group = original  # type: ignore[method-assign]
         return True
 
     def _check(self, configured: Any) -> None:
@@ -170,7 +160,8 @@ class SlopeGroups:
                     )
         missing = [slope for slope in self._slopes if slope not in held and slope.requires_grad]
         if missing:
-            self._add(missing, optimizers, has_scheduler=any(hasattr(one, "step") for one in made if one not in optimizers))
+            others = [one for one in made if not hasattr(one, "param_groups")]
+            self._add(missing, optimizers, has_scheduler=any(hasattr(one, "step") for one in others))
 
     def _add(self, missing: Sequence[nn.Parameter], optimizers: Sequence[Any], *, has_scheduler: bool) -> None:
         """Give slopes that were left out to the one optimiser there is."""
@@ -185,6 +176,21 @@ class SlopeGroups:
         rank_zero_info(
             f"The optimiser of {self._name} was given parameters without {names}: these slopes are added to it."
         )
+
+
+@contextmanager
+def _adding_groups_by(add: Callable[[_Add, Optimizer, Group], None]) -> Iterator[None]:
+    """Let optimisers take every group that they are given in another way, whoever makes them."""
+    original: Any = Optimizer.add_param_group
+
+    def add_param_group(self: Optimizer, param_group: Group) -> None:
+        add(original, self, param_group)
+
+    Optimizer.add_param_group = add_param_group  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        Optimizer.add_param_group = original  # type: ignore[method-assign]
 
 
 def _tensor(parameter: Any) -> Any:
@@ -206,8 +212,9 @@ def _takes(optimizer: Any, slopes: Sequence[nn.Parameter]) -> bool:
     if not isinstance(optimizer, Optimizer):
         return False
     weight = optimizer.param_groups[0]["params"][0]
+    make: Any = type(optimizer)
     try:
-        type(optimizer)([*slopes])
-        return not takes_one_group_only(type(optimizer), [{"params": [weight]}, {"params": [*slopes]}])
+        make([*slopes])
+        return not takes_one_group_only(make, [{"params": [weight]}, {"params": [*slopes]}])
     except (TypeError, ValueError):  # it needs more arguments, or refuses them
         return False

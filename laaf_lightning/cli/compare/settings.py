@@ -51,6 +51,8 @@ def settings_of(config: Mapping[str, Any]) -> dict[str, Value]:
             flat.update(_flat(chosen, key))
         elif key == "slope_recovery":
             flat.update(_recovery(value or {}))
+        elif key == "adapt" and (value or {}).get("scope") is None:
+            continue
         elif key not in _NOT_OF_THE_METHOD:
             flat.update(_flat(value, key))
     if flat.get("model.scope") == "fixed":

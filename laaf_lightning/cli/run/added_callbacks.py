@@ -8,7 +8,7 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 
-from laaf_lightning.callbacks import ExactResume, FigureCallback
+from laaf_lightning.callbacks import AdaptActivations, ExactResume, FigureCallback
 from laaf_lightning.checkpoints import write_whole_checkpoints
 from laaf_lightning.cli.ends.processes import set_timeout
 from laaf_lightning.cli.ends.stop_signals import StopSignals
@@ -52,6 +52,8 @@ def settle(trainer: Trainer, config: Any, process_timeout: float | None, folder:
     write_whole_checkpoints(trainer)
     if process_timeout is not None:
         set_timeout(trainer, process_timeout)
+    # Before others that copy a module as they are set up.
+    trainer.callbacks.sort(key=lambda callback: not isinstance(callback, AdaptActivations))  # type: ignore[attr-defined]
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, FigureCallback):
             callback.folder = callback.folder or folder

@@ -22,7 +22,7 @@ def label_of(config: Any) -> str:
     asked = config.get("run_label", AUTO)
     if asked != AUTO:
         return "-".join(re.findall(r"[\w.+=-]+", str(asked or "")))
-    settings = _init_args(config.get("model"))
+    settings = {**adaptation_of(config), **_init_args(config.get("model"))}
     scope = settings.get("scope")
     if scope is None or not isinstance(scope, str):
         return ""
@@ -31,6 +31,19 @@ def label_of(config: Any) -> str:
     n = settings.get("n")
     parts = [scope, *([f"n{n:g}"] if isinstance(n, (int, float)) else []), *_recovery(config.get("slope_recovery"))]
     return "-".join(parts)
+
+
+def adaptation_of(config: Any) -> dict[str, Any]:
+    """Return what a module of somebody else's is adapted with.
+
+    Args:
+        config: the settings of a subcommand.
+
+    Returns:
+        The settings under ``adapt``; nothing where it has no scope.
+    """
+    settings = config.get("adapt") or {}
+    return {} if settings.get("scope") is None else {"scope": settings["scope"], "n": settings["n"]}
 
 
 def describe_weight(weight: Any) -> tuple[float, str]:

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from laaf_lightning._version import __version__ as own_version
 from laaf_lightning.cli.run.best_checkpoint import BestCheckpoint
-from laaf_lightning.cli.run.label import describe_weight
+from laaf_lightning.cli.run.label import adaptation_of, describe_weight
 from laaf_lightning.whole_files import write_whole_text
 
 FILE = "outcome.json"
@@ -71,14 +71,15 @@ def settings_of(config: Any, model: LightningModule) -> dict[str, Any]:
         Plain values by column.
     """
     init_args = _init_args(config.get("model"))
+    adapted = adaptation_of(config)
     recovery = config.get("slope_recovery") or {}
     weight, schedule = describe_weight(recovery.get("weight", 0.0))
     data = _init_args(config.get("data"))
     optimizer = init_args.get("optimizer")
     columns = {
         "model": type(model).__name__,
-        "scope": init_args.get("scope"),
-        "n": init_args.get("n"),
+        "scope": init_args.get("scope", adapted.get("scope")),
+        "n": init_args.get("n", adapted.get("n")),
         "S_weight": weight,
         "S_schedule": schedule if weight else "off",
         "S_reduction": recovery.get("reduction"),

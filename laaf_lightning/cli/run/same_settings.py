@@ -28,6 +28,8 @@ def training_settings(config: Any) -> str:
     settings = config.as_dict() if hasattr(config, "as_dict") else dict(config)
     trainer = settings.get("trainer") or {}
     kept = {key: value for key, value in settings.items() if key not in _LEFT_OUT}
+    if (kept.get("adapt") or {}).get("scope") is None:  # nothing is adapted, as before there was such a setting
+        kept.pop("adapt", None)
     kept["trainer"] = {key: trainer.get(key) for key in _OF_THE_TRAINER}
     text = json.dumps(_without_seeds(kept), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

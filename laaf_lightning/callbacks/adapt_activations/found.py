@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import types
 import warnings
 from collections.abc import Mapping
@@ -55,13 +56,10 @@ def notes_on_example(
     try:
         if type(module).forward is not LightningModule.forward:
             return notes_of(adapt(module, scope, n, example, where=where, **settings))
-        example = (example,)
-        vars(module)["forward"] = types.MethodType(_step, module)
-        try:
-            chosen = _sites_of_step(module, example, where, strict)
-            return notes_of(adapt(module, scope, n, example, where=chosen, **settings))
-        finally:
-            del vars(module)["forward"]
+        stepping = copy.deepcopy(module)  # without a Trainer: what it logs goes nowhere
+        vars(stepping)["forward"] = types.MethodType(_step, stepping)
+        chosen = _sites_of_step(stepping, (example,), where, strict)
+        return notes_of(adapt(stepping, scope, n, (example,), where=chosen, **settings))
     except ConfigurationError:
         raise
     except Exception as error:

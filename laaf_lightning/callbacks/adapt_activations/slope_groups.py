@@ -186,7 +186,7 @@ def _adding_groups_by(add: Callable[[_Add, Optimizer, Group], None]) -> Iterator
     def add_param_group(self: Optimizer, param_group: Group) -> None:
         add(original, self, param_group)
 
-    Optimizer.add_param_group = add_param_group  # type: ignore[assignment, method-assign]
+    Optimizer.add_param_group = add_param_group  # type: ignore[method-assign]
     try:
         yield
     finally:

@@ -81,7 +81,12 @@ def noted_in(checkpoint: Mapping[str, Any]) -> tuple[Notes, dict[str, Any] | Non
     parts = [kept.get(part) for part in ("sites", "calls", "request")] if isinstance(kept, dict) else [None]
     if not all(isinstance(part, dict) for part in parts[:2]) or not isinstance(parts[-1], dict | None):
         raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: it holds no notes on how a model was adapted")
-    return {name: value for name, value in kept.items() if name != "request"}, parts[-1]
+    notes = {name: value for name, value in kept.items() if name != "request"}
+    try:
+        slope_keys(notes)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: {type(error).__name__}: {error}") from None
+    return notes, parts[-1]
 
 
 def slope_keys(notes: Notes) -> set[str]:

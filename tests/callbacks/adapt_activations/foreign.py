@@ -20,7 +20,7 @@ class Perceptron(pl.LightningModule):
 
     def __init__(self, width: int = 6, schedule: bool = True) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        self.save_hyperparameters("width", "schedule")
         self.first, self.second, self.last = nn.Linear(2, width), nn.Linear(width, width), nn.Linear(width, 1)
         self.activation = nn.Tanh()
         self.dropout = nn.Dropout(0.1)

@@ -14,6 +14,8 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: before torch starts its threads
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+collect_ignore = ["external_project"]
+
 from laaf_lightning.derivatives import load_kernel, why_not_buildable
 from laaf_lightning.derivatives.engines.fused.build import library_file
 

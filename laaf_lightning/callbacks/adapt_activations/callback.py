@@ -24,9 +24,9 @@ from laaf_lightning.callbacks.adapt_activations.refusals import (
     refuse_slopes_of_its_own,
 )
 from laaf_lightning.callbacks.adapt_activations.slope_groups import SlopeGroups
+from laaf_lightning.callbacks.adapt_activations.taken import keep_request, request_of, take_slopes
 from laaf_lightning.errors import ConfigurationError
 
-_MARK = "_laaf_adapted"
 _METHODS = ("configure_model", "configure_optimizers", "on_load_checkpoint", "on_save_checkpoint")
 
 
@@ -116,7 +116,7 @@ class AdaptActivations(Callback):
         if self.scope is None:
             return
         refuse_sharding(trainer)
-        if (before := vars(pl_module).get(_MARK)) is not None:
+        if (before := request_of(pl_module)) is not None:
             refuse_other_request(pl_module, before, self._request)
             return
         put_around(pl_module, "configure_model", lambda own: self._adapt(trainer, pl_module, own))
@@ -183,7 +183,7 @@ class AdaptActivations(Callback):
             raise ConfigurationError(refused)
         if notes is not None:
             adapt_as_noted(module, notes)
-        vars(module)[_MARK] = self._request
+        keep_request(module, self._request)
         rank_zero_info(self._in_words(module, notes))
 
     def _in_words(self, module: LightningModule, notes: Notes | None) -> str:
@@ -203,21 +203,19 @@ class AdaptActivations(Callback):
         if present is not None and (kept is None or kept[0] != present):
             refuse_slopes_of_checkpoint(module, kept)
         if present is None and kept is not None:
-            notes, request = kept
-            if self.scope is not None and request is not None:
-                refuse_other_request(module, request, self._request)
+            if self.scope is not None and kept[1] is not None:
+                refuse_other_request(module, kept[1], self._request)
             if trainer.strategy.restore_checkpoint_after_setup:
                 raise ConfigurationError(
                     f"{type(trainer.strategy).__name__} loads checkpoints after the optimiser is made, too late to "
                     f"adapt {type(module).__name__} as the checkpoint says: take --trainer.strategy ddp"
                 )
-            adapt_as_noted(module, notes)
-            vars(module)[_MARK] = request
+            take_slopes(module, checkpoint)
         own(checkpoint)
 
     def _save(self, module: LightningModule, own: Callable[[Any], Any], checkpoint: dict[str, Any]) -> None:
         if (notes := notes_of(module)) is not None:
-            note_in(checkpoint, notes, vars(module).get(_MARK))
+            note_in(checkpoint, notes, request_of(module))
         own(checkpoint)
 
     def _configure(self, module: LightningModule, own: Callable[[], Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
+from laaf_lightning.callbacks.adapt_activations import take_slopes
 from laaf_lightning.cli.checkpoint import load_checked, state_mismatch
 from laaf_lightning.errors import ConfigurationError
 
@@ -56,7 +57,9 @@ def take_weights(model: LightningModule, path: str) -> str:
     Raises:
         ConfigurationError: for a file that is no checkpoint, if nothing fits, and for slopes of another n.
     """
-    given: dict[str, Any] = load_checked(path, SETTING)["state_dict"]
+    content = load_checked(path, SETTING)
+    take_slopes(model, content)
+    given: dict[str, Any] = content["state_dict"]
     own: dict[str, Tensor] = model.state_dict()
     taken = {name: given[name] for name, tensor in own.items() if _shape(given.get(name)) == tuple(tensor.shape)}
     lacking = [_difference(name, tensor, given.get(name)) for name, tensor in own.items() if name not in taken]

@@ -75,10 +75,14 @@ def test_every_group_of_weights_is_split_and_keeps_its_settings() -> None:
     def configure(module: pl.LightningModule) -> Any:
         slow = [p for name, p in module.named_parameters() if not name.startswith("adaptive_calls")]
         fast = [*module.adaptive_calls.parameters()] if hasattr(module, "adaptive_calls") else []
-        return SGD([{"params": slow, "lr": 0.1, "momentum": 0.5}, {"params": fast, "lr": 0.3}], lr=1.0, weight_decay=0.2)
+        return SGD(
+            [{"params": slow, "lr": 0.1, "momentum": 0.5}, {"params": fast, "lr": 0.3}], lr=1.0, weight_decay=0.2
+        )
 
     trainer, _ = fit(Configured(configure))
-    settings = [(g["lr"], g["momentum"], g["weight_decay"], len(g["params"])) for g in trainer.optimizers[0].param_groups]
+    settings = [
+        (g["lr"], g["momentum"], g["weight_decay"], len(g["params"])) for g in trainer.optimizers[0].param_groups
+    ]
     assert settings == [(0.1, 0.5, 0.2, 6), (0.1, 0.5, 0.0, 1), (0.3, 0, 0.0, 2)]
 
 
@@ -156,7 +160,9 @@ def test_slopes_that_would_never_be_trained_are_refused() -> None:
         lambda m: torch.optim.LBFGS(weights(m)),
         lambda m: torch.optim.Muon([p for p in weights(m)]),
     ):
-        with pytest.raises(laaf.ConfigurationError, match=r"no optimiser of Configured holds the slopes activation\.a,"):
+        with pytest.raises(
+            laaf.ConfigurationError, match=r"no optimiser of Configured holds the slopes activation\.a,"
+        ):
             fit(Configured(configure))
 
 
@@ -195,7 +201,9 @@ def test_an_optimiser_that_refuses_slopes_is_named_with_a_way_out() -> None:
     def configure(module: pl.LightningModule) -> Any:
         return torch.optim.Muon([p for p in module.parameters() if p.ndim != 1])
 
-    with pytest.raises(laaf.ConfigurationError, match=r"the optimiser of Configured refuses slopes: Muon only supports"):
+    with pytest.raises(
+        laaf.ConfigurationError, match=r"the optimiser of Configured refuses slopes: Muon only supports"
+    ):
         fit(Configured(configure))
 
 
@@ -215,7 +223,9 @@ def test_decay_that_cannot_be_taken_off_is_refused() -> None:
             if len(self.param_groups) > 1:
                 raise ValueError("one group, please")
 
-    with pytest.raises(laaf.ConfigurationError, match=r"weight_decay=0.5 of OneGroup would pull the slopes of Configured"):
+    with pytest.raises(
+        laaf.ConfigurationError, match=r"weight_decay=0.5 of OneGroup would pull the slopes of Configured"
+    ):
         fit(Configured(lambda m: OneGroup(m.parameters(), 0.5)))
 
 

@@ -1,0 +1,1 @@
+"""Vibrating strings, small pictures and a network of one's own, trained with adaptive activations."""

@@ -14,10 +14,10 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: before torch starts its threads
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-collect_ignore = ["external_project"]
-
 from laaf_lightning.derivatives import load_kernel, why_not_buildable
 from laaf_lightning.derivatives.engines.fused.build import library_file
+
+collect_ignore = ["external_project"]  # a project of its own
 
 # Processes that tests start do not find a kernel, whoever has built one before.
 _CACHE = os.environ.get("TORCH_EXTENSIONS_DIR")

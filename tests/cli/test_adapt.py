@@ -10,8 +10,8 @@ from torch import nn
 
 import laaf_lightning as laaf
 from tests.callbacks.adapt_activations.foreign import Convolutions, Validated
-from tests.cli.command import checkpoint_of, folder_of, laaf as run_laaf
-from tests.cli.command import refusal, scalars
+from tests.cli.command import checkpoint_of, folder_of, refusal, scalars
+from tests.cli.command import laaf as run_laaf
 
 HERE = "tests.callbacks.adapt_activations.foreign"
 MODEL = (f"--model={HERE}.Validated", f"--data={HERE}.ValidatedRegression", "--trainer.log_every_n_steps=1")
@@ -24,12 +24,12 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 def test_a_perceptron_is_fitted_resumed_bit_for_bit_and_tested_from_its_checkpoint(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = run_laaf("fit", *MODEL, *SLOPES, "--trainer.max_steps=12")
     said = "".join(capsys.readouterr())
     assert "Validated: 67 parameters, and the slopes" in said
-    assert "Validated: 3 activations adapted, scope neuron, n=2." in said
+    assert "Validated: 3 activations adapted, scope neuron, n=2." in caplog.text
     part = run_laaf("fit", *MODEL, *SLOPES, "--trainer.max_steps=7")
     assert "/neuron-n2-recovery/" in str(folder_of(part))
     resumed = run_laaf("fit", "--resume", str(folder_of(part)), "--trainer.max_steps=12")

@@ -50,8 +50,7 @@ def test_the_same_is_done_to_another_model_without_data(name: str, scope: Any) -
     torch.manual_seed(1)
     model = build()
     twin = copy.deepcopy(model)
-    dims = {"feature_dim": -1} if name == "transformer" else {}
-    adapted = laaf.adapt(model, scope, 3.0, example, **dims)
+    adapted = laaf.adapt(model, scope, 3.0, example, feature_dim=-1 if name == "transformer" else None)
     notes = notes_of(adapted)
     if notes is None:
         assert scope == "fixed"
@@ -62,7 +61,7 @@ def test_the_same_is_done_to_another_model_without_data(name: str, scope: Any) -
     assert notes_of(twin) == notes
     with torch.no_grad():
         for parameter in adapted.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
     twin.load_state_dict(adapted.state_dict())
     assert [name for name, _ in twin.named_parameters()] == [name for name, _ in adapted.named_parameters()]
     arguments = example if isinstance(example, tuple) else (example,)

@@ -28,19 +28,17 @@ class Perceptron(pl.LightningModule):
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.gelu(self.second(self.dropout(self.activation(self.first(x)))), approximate="tanh")
-        return self.last(h).sigmoid()
+        output: Tensor = self.last(h).sigmoid()
+        return output
 
     def loss(self, batch: Batch) -> Tensor:
         return F.mse_loss(self(batch[0]), batch[1])
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Any:
         return self.loss(batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self.log("test/loss", self.loss(batch))
-
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self(batch[0])
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(self.parameters(), lr=0.01, weight_decay=0.5)
@@ -71,7 +69,8 @@ class Convolutions(pl.LightningModule):
     def forward(self, x: Tensor) -> Tensor:
         assert self.network is not None
         first, second, head = self.network.children()
-        return head(torch.relu(second(F.relu(first(x)))).mean((2, 3)))
+        output: Tensor = head(torch.relu(second(F.relu(first(x)))).mean((2, 3)))
+        return output
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return F.cross_entropy(self(batch[0]), batch[1])

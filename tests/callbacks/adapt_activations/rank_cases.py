@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 import laaf_lightning as laaf
 from tests.callbacks.adapt_activations.foreign import Batch, Perceptron, regression
@@ -14,11 +14,11 @@ from tests.ranks import two_rank_trainer
 
 
 class Ranked(Perceptron):
-    """Each rank has data of its own, and on the second one forward fails until the first has adapted."""
+    """Each rank has data of its own."""
 
     def train_dataloader(self) -> DataLoader[Any]:
         x, y = regression().tensors
-        return DataLoader([*zip(x + self.global_rank, y, strict=True)], batch_size=8)
+        return DataLoader(TensorDataset(x + self.global_rank, y), batch_size=8)
 
 
 class Failing(Ranked):

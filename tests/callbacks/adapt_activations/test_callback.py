@@ -124,8 +124,8 @@ def test_a_copy_made_during_a_fit_has_its_own_methods(tmp_path: Path) -> None:
 
     copies, module = Copies(), Perceptron()
     fit(module, laaf.AdaptActivations("layer", slope_lr=0.5), copies)
-    configured = copies.copy.configure_optimizers()["optimizer"]
-    assert [len(group["params"]) for group in configured.param_groups] == [9]
+    configured: Any = copies.copy.configure_optimizers()
+    assert [len(group["params"]) for group in configured["optimizer"].param_groups] == [9]
     fit(copies.copy, laaf.AdaptActivations("layer"))
     assert vars(copies.copy).keys() == vars(module).keys()
 
@@ -141,11 +141,11 @@ def test_modules_with_slopes_of_their_own_are_refused() -> None:
     class Own(Perceptron):
         def __init__(self) -> None:
             super().__init__()
-            self.activation = laaf.AdaptiveActivation("tanh")
+            self.activation = laaf.AdaptiveActivation("tanh")  # type: ignore[assignment]
 
     class OwnLater(Perceptron):
         def setup(self, stage: str) -> None:
-            self.activation = laaf.AdaptiveActivation("tanh")
+            self.activation = laaf.AdaptiveActivation("tanh")  # type: ignore[assignment]
 
     for module, data in ((laaf.FunctionRegressor(), ValidatedRegression()), (Own(), None), (OwnLater(), None)):
         with pytest.raises(laaf.ConfigurationError, match=r"has adaptive activations of its own.*\(--model\.scope\)"):

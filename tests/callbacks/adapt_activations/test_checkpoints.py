@@ -69,7 +69,7 @@ def test_a_checkpoint_adapted_otherwise_or_not_at_all_is_refused(tmp_path: Path)
     plain = saved(Perceptron(), tmp_path / "b.ckpt")
     with pytest.raises(laaf.ConfigurationError, match="adapted in another way than this one's"):
         fit(Perceptron(), laaf.AdaptActivations("layer"), path=adapted)
-    with pytest.raises(laaf.ConfigurationError, match="the checkpoint holds no slopes.*--adapt.scope null"):
+    with pytest.raises(laaf.ConfigurationError, match=r"the checkpoint holds no slopes.*--adapt\.scope null"):
         fit(Perceptron(), laaf.AdaptActivations("layer"), path=plain)
     with pytest.raises(laaf.ConfigurationError, match=r"with n=2.0, and n=1.0 is asked for \(--adapt.n\)"):
         quiet_trainer(laaf.AdaptActivations("neuron")).test(

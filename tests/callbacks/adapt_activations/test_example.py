@@ -46,9 +46,7 @@ DATA: dict[str, Callable[[], Any]] = {
     "augmented": lambda: DataLoader(Augmented(), batch_size=4, shuffle=True),
     "stream": lambda: DataLoader(Stream(), batch_size=8),
     "sampler": lambda: DataLoader(Augmented(), batch_size=4, sampler=Odd()),
-    "without batches": lambda: DataLoader(
-        [tuple(torch.rand(2, 4, 1).expand(2, 4, 2)[i, :, : 2 - i] for i in (0, 1))], batch_size=None
-    ),
+    "without batches": lambda: DataLoader(Augmented(), batch_size=None, shuffle=True),
 }
 
 
@@ -84,7 +82,7 @@ def test_the_hooks_for_batches_are_passed() -> None:
         def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
             return (batch["x"], batch["y"])
 
-    data = DataLoader([{"x": torch.rand(2), "y": torch.rand(1)} for _ in range(8)], batch_size=4)
+    data: Any = DataLoader([{"x": torch.rand(2), "y": torch.rand(1)} for _ in range(8)], batch_size=4)  # type: ignore[arg-type]
     module = Named()
     quiet_trainer(laaf.AdaptActivations("layer"), max_epochs=1, limit_val_batches=0).fit(module, data)
     assert len([*laaf.named_slopes(module)]) == 3
@@ -96,7 +94,8 @@ def test_several_loaders_give_a_batch_of_each() -> None:
             return super().forward(batch["one"][0] + batch["two"][0])
 
         def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-            return self(batch).sum()
+            loss: Tensor = self(batch).sum()
+            return loss
 
     module = Two()
     data = {"one": loader(), "two": loader()}

@@ -22,7 +22,7 @@ import laaf_lightning as laaf
 from tests.callbacks.adapt_activations.foreign import Batch, Perceptron, loader
 from tests.trainers import quiet_trainer
 
-Configure = Callable[[pl.LightningModule], Any]
+Configure = Callable[[Any], Any]
 
 
 class Configured(Perceptron):
@@ -72,7 +72,7 @@ def test_slopes_have_a_group_without_decay_and_the_weights_keep_theirs() -> None
 
 
 def test_every_group_of_weights_is_split_and_keeps_its_settings() -> None:
-    def configure(module: pl.LightningModule) -> Any:
+    def configure(module: Any) -> Any:
         slow = [p for name, p in module.named_parameters() if not name.startswith("adaptive_calls")]
         fast = [*module.adaptive_calls.parameters()] if hasattr(module, "adaptive_calls") else []
         return SGD(
@@ -99,7 +99,7 @@ SCHEDULES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_under_any_schedule_slopes_keep_the_ratio_and_weights_their_rate(schedule: str) -> None:
-    def configure(module: pl.LightningModule) -> Any:
+    def configure(module: Any) -> Any:
         optimizer = SGD(module.parameters(), lr=0.02)
         made = SCHEDULES[schedule](optimizer)
         scheduled = {"scheduler": made, "interval": "step"}
@@ -148,17 +148,17 @@ def test_slopes_that_the_module_leaves_out_are_added() -> None:
 
 
 def test_slopes_that_would_never_be_trained_are_refused() -> None:
-    def weights(module: pl.LightningModule) -> Any:
+    def weights(module: Any) -> Any:
         return [p for name, p in module.named_parameters() if name.endswith("weight")]
 
-    def scheduled(module: pl.LightningModule) -> Any:
+    def scheduled(module: Any) -> Any:
         optimizer = Adam(weights(module))
         return [optimizer], [ExponentialLR(optimizer, 0.9)]
 
     for configure in (
         scheduled,
         lambda m: torch.optim.LBFGS(weights(m)),
-        lambda m: torch.optim.Muon([p for p in weights(m)]),
+        lambda m: torch.optim.Muon(weights(m)),
     ):
         with pytest.raises(
             laaf.ConfigurationError, match=r"no optimiser of Configured holds the slopes activation\.a,"
@@ -174,7 +174,7 @@ def test_two_optimisers_by_hand_hold_the_slopes_or_are_refused() -> None:
                 optimizer.step()
                 optimizer.zero_grad()
 
-    def matrices_and_rest(module: pl.LightningModule) -> Any:
+    def matrices_and_rest(module: Any) -> Any:
         matrices = [p for p in module.parameters() if p.ndim == 2]
         return torch.optim.Muon(matrices), AdamW([p for p in module.parameters() if p.ndim != 2], weight_decay=0.5)
 
@@ -186,7 +186,7 @@ def test_two_optimisers_by_hand_hold_the_slopes_or_are_refused() -> None:
     ]
     assert all(slope.item() != 1 for _, slope in laaf.named_slopes(module))
 
-    def parts(module: pl.LightningModule) -> Any:
+    def parts(module: Any) -> Any:
         return [SGD(part.parameters(), lr=0.1) for part in (module.first, module.last)]
 
     with pytest.raises(laaf.ConfigurationError, match="would never be trained: let its configure_optimizers pass"):
@@ -194,11 +194,7 @@ def test_two_optimisers_by_hand_hold_the_slopes_or_are_refused() -> None:
 
 
 def test_an_optimiser_that_refuses_slopes_is_named_with_a_way_out() -> None:
-    class Matrices(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-
-    def configure(module: pl.LightningModule) -> Any:
+    def configure(module: Any) -> Any:
         return torch.optim.Muon([p for p in module.parameters() if p.ndim != 1])
 
     with pytest.raises(
@@ -208,7 +204,7 @@ def test_an_optimiser_that_refuses_slopes_is_named_with_a_way_out() -> None:
 
 
 def test_errors_of_the_module_itself_are_its_own() -> None:
-    def configure(module: pl.LightningModule) -> Any:
+    def configure(module: Any) -> Any:
         raise ValueError("my own")
 
     with pytest.raises(ValueError, match="my own"):

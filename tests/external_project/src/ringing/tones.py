@@ -27,7 +27,8 @@ class ToneNetwork(pl.LightningModule):
 
     def forward(self, tone: Tensor) -> Tensor:
         h = F.relu(self.second(torch.tanh(self.first(tone))))
-        return self.pitch(h.mean(dim=2))
+        pitch: Tensor = self.pitch(h.mean(dim=2))
+        return pitch
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         loss = F.mse_loss(self(batch[0]), batch[1])

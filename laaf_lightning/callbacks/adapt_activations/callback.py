@@ -18,6 +18,7 @@ from laaf_lightning.callbacks.adapt_activations.example import example_of_data
 from laaf_lightning.callbacks.adapt_activations.found import calls_in_step, notes_on_example
 from laaf_lightning.callbacks.adapt_activations.refusals import (
     refuse_company,
+    refuse_compiled,
     refuse_other_request,
     refuse_sharding,
     refuse_slopes_of_checkpoint,
@@ -156,6 +157,7 @@ class AdaptActivations(Callback):
         take_off(module, "configure_model")
         configure_model()
         refuse_slopes_of_its_own(module)
+        refuse_compiled(module)
         assert self.scope is not None
         notes: Notes | None = None
         refused: str | None = None

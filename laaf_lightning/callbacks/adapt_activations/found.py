@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytorch_lightning import LightningModule
+from torch import nn
 
 from laaf_lightning.activations import Scope, activation_sites, adapt
 from laaf_lightning.activations.adapting.planned import CALLS
@@ -55,8 +56,9 @@ def notes_on_example(
     settings: dict[str, Any] = {"strict": strict, "feature_dim": feature_dim, "share_loops": share_loops}
     try:
         if type(module).forward is not LightningModule.forward:
-            return notes_of(adapt(module, scope, n, example, where=where, **settings))
-        stepping = copy.deepcopy(module)  # without a Trainer: what it logs goes nowhere
+            looked_at = _copy(module) if any(map(_is_compiled, module.modules())) else module
+            return notes_of(adapt(looked_at, scope, n, example, where=where, **settings))
+        stepping = _copy(module)  # without a Trainer: what it logs goes nowhere
         vars(stepping)["forward"] = types.MethodType(_step, stepping)
         chosen = _sites_of_step(stepping, (example,), where, strict)
         return notes_of(adapt(stepping, scope, n, (example,), where=chosen, **settings))
@@ -81,6 +83,18 @@ def calls_in_step(module: LightningModule) -> list[str]:
     """
     code = getattr(type(module).training_step, "__code__", None)
     return [] if code is None else [name for name in code.co_names if name in FUNCTIONS]
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    return module._compiled_call_impl is not None
+
+
+def _copy(module: LightningModule) -> LightningModule:
+    """Copy a module; a copy of Lightning's would go on calling what the original has compiled."""
+    copied = copy.deepcopy(module)
+    for part in copied.modules():
+        part._compiled_call_impl = None
+    return copied
 
 
 def _step(module: LightningModule, batch: Any) -> Any:

@@ -66,6 +66,25 @@ def refuse_other_request(module: LightningModule, before: Mapping[str, Any], now
             )
 
 
+def refuse_compiled(module: LightningModule) -> None:
+    """Refuse what ``torch.compile`` has wrapped; a module's own ``compile()`` is met at its first call only.
+
+    Args:
+        module: that is to be adapted.
+
+    Raises:
+        ConfigurationError: for a compiled module, or one that holds one.
+    """
+    wrapped = next((name for name, part in module.named_modules() if hasattr(part, "_orig_mod")), None)
+    if wrapped is None and getattr(module, "_compiler_ctx", None) is None:
+        return
+    what = type(module).__name__ if wrapped is None else f"{wrapped!r} of {type(module).__name__}"
+    raise ConfigurationError(
+        f"{what} was compiled by torch.compile, before it is adapted: compile it in place, .compile() in the "
+        "constructor, which takes effect at the first call"
+    )
+
+
 def refuse_sharding(trainer: Trainer) -> None:
     """Refuse a strategy that cuts parameters along their first dimension, which a slope of a layer has not.
 

@@ -216,3 +216,34 @@ def test_the_loader_given_to_fit_is_used() -> None:
     trainer = quiet_trainer(laaf.AdaptActivations("layer"), max_epochs=1, limit_val_batches=0)
     trainer.fit(module, loader(shuffle=True))
     assert len([*laaf.named_slopes(module)]) == 3
+
+
+@pytest.mark.slow
+def test_compiled_in_place_a_module_is_adapted_before_its_first_call() -> None:
+    class Whole(Perceptron):
+        def __init__(self) -> None:
+            super().__init__(schedule=False)
+            self.compile(backend="aot_eager")
+
+    class Parts(Autoencoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder.compile(backend="aot_eager")
+
+    for module, count in ((Whole(), 3), (Parts(), 2)):
+        fit(module, laaf.AdaptActivations("layer"), laaf.SlopeRecovery())
+        slopes = [slope.item() for _, slope in laaf.named_slopes(module)]
+        assert len(slopes) == count
+        assert 1 not in slopes
+
+
+def test_wrapped_by_torch_compile_a_module_is_refused_with_the_way_out() -> None:
+    class Part(Autoencoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = torch.compile(self.encoder)  # type: ignore[assignment]
+
+    with pytest.raises(laaf.ConfigurationError, match=r"'encoder' of Part was compiled by torch\.compile.*in place"):
+        fit(Part(), laaf.AdaptActivations("layer"))
+    with pytest.raises(laaf.ConfigurationError, match=r"Perceptron was compiled by torch\.compile"):
+        fit(torch.compile(Perceptron()), laaf.AdaptActivations("layer"))  # type: ignore[arg-type]

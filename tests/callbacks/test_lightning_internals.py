@@ -10,7 +10,13 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, TensorDataset
 
-from laaf_lightning.callbacks.lightning_internals import prepared_batch, saves_weights_now, training_loaders
+from laaf_lightning.callbacks.lightning_internals import (
+    batch_on_device,
+    prepared_batch,
+    saves_weights_now,
+    training_data,
+    training_loaders,
+)
 from tests.modules.small import small_regressor
 from tests.trainers import quiet_trainer
 
@@ -30,6 +36,21 @@ def test_lightning_has_what_is_asked_of_it_without_a_public_name() -> None:
     trainer.fit(small_regressor(), loader, loader)
     assert [len(batch[0]) for batch in asks.batches] == [4, 2]
     assert asks.batches[0][0].dtype == torch.float64
+
+
+def test_the_data_of_a_trainer_is_there_before_its_loaders() -> None:
+    class AsksEarly(Callback):
+        def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+            self.data = training_data(trainer)
+            self.batch = batch_on_device(trainer, pl_module, next(iter(self.data)), torch.device("cpu"))
+
+    asks, points = AsksEarly(), torch.rand(6, 1)
+    loader = DataLoader(TensorDataset(points, points), batch_size=4)
+    quiet_trainer(max_epochs=1, precision="64-true", limit_val_batches=0, callbacks=[asks]).fit(
+        small_regressor(), loader, loader
+    )
+    assert asks.data is loader
+    assert torch.equal(asks.batch[0], points[:4])
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def refuse_without_activations(module: LightningModule, weight: object) -> None:
     if not any(isinstance(part, AdaptiveActivation) for part in module.modules()):
         raise ConfigurationError(
             f"slope recovery has weight {weight}, but {type(module).__name__} has no AdaptiveActivation: "
-            f"build it with them or use laaf_lightning.adapt, or {_ONLY_LOG}"
+            f"build it with them, give it some by --adapt.scope or laaf_lightning.adapt, or {_ONLY_LOG}"
         )
 
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.folding.affine import tensors_of
-from laaf_lightning.activations.folding.origin import Origin, Stays, origin
-from laaf_lightning.activations.folding.tape import Tape, memory_of, tensors_in
+from laaf_lightning.activations.folding.tracing.affine import tensors_of
+from laaf_lightning.activations.folding.tracing.origin import Origin, Stays, origin
+from laaf_lightning.activations.folding.tracing.tape import Tape
+from laaf_lightning.activations.folding.tracing.tensors import memory_of, tensors_in
 
 
 @dataclass(frozen=True, eq=False)

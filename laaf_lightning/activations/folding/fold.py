@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from laaf_lightning.activations.adapting.example import Example, example_of
 from laaf_lightning.activations.adapting.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.folding.affine import scaled
 from laaf_lightning.activations.folding.changes import keep_factor, kind_of, make_plain, owners_of, restore_owners
 from laaf_lightning.activations.folding.constant import ScaledActivation
 from laaf_lightning.activations.folding.decisions import Decision, decide, sites_of, without_tied
@@ -22,7 +21,8 @@ from laaf_lightning.activations.folding.equality import check_equal
 from laaf_lightning.activations.folding.neighbours import decide_without_example
 from laaf_lightning.activations.folding.refusals import refuse_unfoldable
 from laaf_lightning.activations.folding.report import FoldedSite, FoldReport, note
-from laaf_lightning.activations.folding.tape import Tape, play
+from laaf_lightning.activations.folding.tracing.affine import scaled
+from laaf_lightning.activations.folding.tracing.tape import Tape, play
 from laaf_lightning.activations.model_argument import check_model
 from laaf_lightning.errors import ConfigurationError
 

@@ -7,9 +7,9 @@ from collections import Counter
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations.folding.affine import channels, is_layer, why_not
 from laaf_lightning.activations.folding.decisions import Decision, check_sign, names_of, sites_of
-from laaf_lightning.activations.folding.origin import Stays
+from laaf_lightning.activations.folding.tracing.affine import channels, is_layer, why_not
+from laaf_lightning.activations.folding.tracing.origin import Stays
 
 _NOTHING_IN_EVALUATION = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 _LARGEST = (

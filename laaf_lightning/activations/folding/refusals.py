@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
@@ -50,7 +52,8 @@ def _not_in_place(model: nn.Module, inplace: bool) -> str | None:
 
 
 def _unfinished(model: nn.Module) -> str | None:
-    for name, tensor in model.named_parameters():
+    parameters: dict[str, Any] = dict(model.named_parameters())
+    for name, tensor in parameters.items():
         if is_lazy(tensor):
             return f"{name!r} is not initialised: run a batch through the model first"
         if tensor.is_meta:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.folding.affine import channel_of_each, channels, tensors_of, why_not
-from laaf_lightning.activations.folding.commuting import (
+from laaf_lightning.activations.folding.tracing.affine import channel_of_each, channels, tensors_of, why_not
+from laaf_lightning.activations.folding.tracing.commuting import (
     described,
     follow,
     needs_positive,
@@ -18,7 +18,8 @@ from laaf_lightning.activations.folding.commuting import (
     slope_of_each_channel,
     source,
 )
-from laaf_lightning.activations.folding.tape import Call, Event, Tape, memory_of
+from laaf_lightning.activations.folding.tracing.tape import Call, Event, Tape
+from laaf_lightning.activations.folding.tracing.tensors import memory_of
 
 
 class Stays(Exception):  # noqa: N818  # no error: the site keeps its factor

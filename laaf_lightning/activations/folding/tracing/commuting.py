@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from laaf_lightning.activations.folding.tape import Event, memory_of
+from laaf_lightning.activations.folding.tracing.tape import Event
+from laaf_lightning.activations.folding.tracing.tensors import memory_of
 
 _MOVES = {
     "alias", "clone", "contiguous", "detach", "expand", "flip", "lift_fresh", "permute", "pixel_shuffle",

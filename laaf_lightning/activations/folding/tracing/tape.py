@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,9 +17,8 @@ from torch.utils._pytree import tree_leaves
 from laaf_lightning.activations.adapting.example import Example
 from laaf_lightning.activations.adapting.recording import as_it_was
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.folding.affine import is_layer
-
-_DEPTH = 4  # to which containers are searched for tensors
+from laaf_lightning.activations.folding.tracing.affine import is_layer
+from laaf_lightning.activations.folding.tracing.tensors import memory_of, tensors_in
 
 
 @dataclass(eq=False)
@@ -102,21 +101,6 @@ class Tape:
             In order.
         """
         return [call for call in self.calls if call.module is module]
-
-
-def memory_of(tensor: Tensor) -> int:
-    """Return what tensors have in common that are views of one another.
-
-    Args:
-        tensor: any.
-
-    Returns:
-        A number that is unique while one of them lives.
-    """
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):  # nested and sparse tensors
-        return -id(tensor)
 
 
 class _Recorder(TorchDispatchMode):
@@ -230,29 +214,6 @@ def _products_noted(site: AdaptiveActivation, recorder: _Recorder) -> Iterator[N
         yield
     finally:
         del vars(site)["_scaled"]
-
-
-def tensors_in(value: Any, depth: int = _DEPTH) -> Iterator[Tensor]:
-    """Find the tensors of a value.
-
-    Args:
-        value: a tensor, or anything that holds some.
-        depth: how many containers within one another are opened.
-
-    Yields:
-        Those in tuples, lists, mappings and data classes.
-    """
-    if isinstance(value, Tensor):
-        yield value
-    elif depth and isinstance(value, Mapping):
-        for each in value.values():
-            yield from tensors_in(each, depth - 1)
-    elif depth and isinstance(value, (list, tuple, set, frozenset)):
-        for each in value:
-            yield from tensors_in(each, depth - 1)
-    elif depth and is_dataclass(value) and not isinstance(value, type):
-        for each in fields(value):
-            yield from tensors_in(getattr(value, each.name, None), depth - 1)
 
 
 def _leaves(value: Any) -> Iterator[Tensor]:

@@ -1,0 +1,1 @@
+"""Who makes a value and who reads it, from an affine layer to an activation."""

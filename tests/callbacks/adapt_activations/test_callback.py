@@ -247,3 +247,21 @@ def test_wrapped_by_torch_compile_a_module_is_refused_with_the_way_out() -> None
         fit(Part(), laaf.AdaptActivations("layer"))
     with pytest.raises(laaf.ConfigurationError, match=r"Perceptron was compiled by torch\.compile"):
         fit(torch.compile(Perceptron()), laaf.AdaptActivations("layer"))  # type: ignore[arg-type]
+
+
+def test_training_is_bit_for_bit_that_of_a_module_adapted_before_with_groups_by_hand() -> None:
+    class ByHand(Perceptron):
+        def configure_optimizers(self) -> Any:
+            return torch.optim.AdamW(laaf.slope_parameter_groups(self), lr=0.01, weight_decay=0.5)
+
+    states = []
+    for from_outside in (False, True):
+        torch.manual_seed(0)
+        module: Perceptron = Perceptron(schedule=False) if from_outside else ByHand()
+        if not from_outside:
+            module = laaf.adapt(module, "neuron", 2.0, torch.rand(4, 2, generator=torch.Generator().manual_seed(0)))
+        torch.manual_seed(1)
+        fit(module, *[laaf.AdaptActivations("neuron", 2.0)] * from_outside, max_epochs=3)
+        states.append(module.state_dict())
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])

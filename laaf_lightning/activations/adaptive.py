@@ -169,6 +169,9 @@ class AdaptiveActivation(nn.Module):
     def _apply_to(self, z: Tensor) -> Tensor:
         return self._of_scaled(self.activation, z)
 
+    def _scaled(self, z: Tensor) -> Tensor:
+        return self._of_scaled(lambda product: product, z)
+
     def _of_scaled(self, activation: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
         """Apply a σ to n·a·z."""
         if self.a is None:

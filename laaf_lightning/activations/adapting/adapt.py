@@ -40,6 +40,7 @@ def activation_sites(model: nn.Module, example_input: Any = None, where: Where =
         ConfigurationError: for what is no model, and an `example_input` or `where` that does not go with it.
 
     Example:
+        >>> import torch
         >>> print(activation_sites(nn.Sequential(nn.Linear(2, 3), nn.Tanh()), torch.ones(1, 2)))
         site  kind  calls  sample  features  slope
         1     Tanh  1      3       dim 1     yes
@@ -101,6 +102,7 @@ def adapt(
             relies on.
 
     Example:
+        >>> import torch
         >>> model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
         >>> adapt(model, scope="neuron", example_input=torch.ones(1, 2))[1].a.shape
         torch.Size([3])

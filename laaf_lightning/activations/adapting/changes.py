@@ -147,7 +147,7 @@ def _expected(
         if inner is None or inner.module is not owner:
             continue
         seen.setdefault(inner, [])
-        if call.is_function and call.module not in replaced:
+        if call.is_function and not call.traced and call.module not in replaced:
             name = names.get(call) if call.owner is inner else None
             seen[inner].append(Expected(call.kind, plain(call.settings), name))
     lists = [_period(expected) if share_loops else expected for expected in seen.values()]

@@ -16,6 +16,9 @@ from laaf_lightning.activations.adapting.planned import CALLS
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.errors import ConfigurationError
 
+_CHECKPOINT = "torch.utils.checkpoint"
+_COMPILED = "<eval_with_key>"  # the file name of graphs
+
 
 class Expected(NamedTuple):
     """One call of an activation that a forward makes.
@@ -89,8 +92,11 @@ class _Interception(TorchFunctionMode):
         call = activation_call(function, arguments, named)
         if call is None:
             return function(*arguments, **named)
+        within = "" if torch.compiler.is_compiling() else _called_within()
+        if within == _COMPILED:
+            return function(*arguments, **named)
         with torch._C.DisableTorchFunction():  # an outer forward does not see this one's calls
-            return self._compute(call, function, arguments, named)
+            return self._compute(call, function, arguments, named, within)
 
     def check_all_taken(self) -> None:
         wanted = len(self._expected)
@@ -98,7 +104,12 @@ class _Interception(TorchFunctionMode):
             raise self._calls.refuse(f"has called {self._taken} activations in one forward, not {wanted}")
 
     def _compute(
-        self, call: ActivationCall, function: Callable[..., Any], arguments: Sequence[Any], named: Mapping[str, Any]
+        self,
+        call: ActivationCall,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        named: Mapping[str, Any],
+        within: str,
     ) -> Any:
         number, wanted = self._taken, len(self._expected)
         self._taken += 1
@@ -111,14 +122,14 @@ class _Interception(TorchFunctionMode):
             )
         if expected.site is None:
             return function(*arguments, **named)
-        if not torch.compiler.is_compiling() and _is_checkpointed():
+        if within == _CHECKPOINT:
             raise ConfigurationError(
                 f"{self._calls.owner or 'the model'}: {expected.site} is called within torch.utils.checkpoint, which "
                 "calls it again in the backward pass without its slope: checkpoint whole modules, checkpoint(module, x)"
             )
         site: AdaptiveActivation = getattr(self._calls, expected.site)
         if call.kind == "prelu":
-            return site._of_scaled(lambda z: nn.functional.prelu(z, call.settings["weight"]), call.argument)
+            return nn.functional.prelu(site._scaled(call.argument), call.settings["weight"])
         output: Tensor = site(call.argument)
         return output
 
@@ -129,14 +140,21 @@ def _said(kind: str, settings: Mapping[str, Any]) -> str:
     )
 
 
-def _is_checkpointed() -> bool:
-    """Look for torch.utils.checkpoint between a call and the forward that makes it."""
-    frame = sys._getframe(3)
+def _called_within() -> str:
+    """Look between a call and the forward that makes it for what changes its meaning.
+
+    Returns:
+        ``torch.utils.checkpoint``; a graph that torch.compile made of a part of the forward, which has the slopes
+        already; or an empty text.
+    """
+    frame = sys._getframe(2)
     while frame is not None and frame.f_code.co_name != "forward_with_slopes":
-        if frame.f_globals.get("__name__") == "torch.utils.checkpoint":
-            return True
+        if frame.f_globals.get("__name__") == _CHECKPOINT:
+            return _CHECKPOINT
+        if frame.f_code.co_filename.startswith(_COMPILED):
+            return _COMPILED
         frame = frame.f_back  # type: ignore[assignment]
-    return False
+    return ""
 
 
 @with_forward("calls")

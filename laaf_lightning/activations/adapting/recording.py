@@ -56,7 +56,7 @@ class RecordedCall:
         is_function: whether it is a call of a torch function, else of a module.
         checkpointed: whether a function is called again in the backward pass, outside the owner's forward.
         nested: whether the argument is a nested or a quantised tensor.
-        strided: whether the argument is a view with gaps, for which torch's functions may round in another way.
+        traced: whether it stands in a graph that was traced or compiled.
         strided: whether the argument is a view with gaps, for which torch's functions may round in another way.
     """
 
@@ -72,6 +72,7 @@ class RecordedCall:
     checkpointed: bool
     nested: bool = False
     strided: bool = False
+    traced: bool = False
 
     @property
     def owner(self) -> Running:
@@ -158,10 +159,11 @@ class _Recorder(TorchFunctionMode):
     ) -> RecordedCall:
         owner = self._running[-1]
         place: list[tuple[CodeType, int]] = []
-        checkpointed = False
+        checkpointed = traced = False
         frame = sys._getframe(2)
         while frame is not None and frame is not owner.frame:
             place.append((frame.f_code, frame.f_lasti))
+            traced |= frame.f_code.co_filename.startswith("<eval_with_key>")
             checkpointed |= frame.f_globals.get("__name__") == "torch.utils.checkpoint"
             frame = frame.f_back  # type: ignore[assignment]
         odd = z.is_nested or z.is_quantized
@@ -170,7 +172,7 @@ class _Recorder(TorchFunctionMode):
         strided = not odd and not z.is_contiguous() and torch.empty_like(z).stride() != z.stride()
         around, at = (*self._running,), (*place,)
         call = RecordedCall(
-            around, module, kind, settings, at, shape, layout, in_place, is_function, checkpointed, odd, strided
+            around, module, kind, settings, at, shape, layout, in_place, is_function, checkpointed, odd, strided, traced
         )
         self.recording.calls.append(call)
         return call

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation, adapt, named_slopes
@@ -183,6 +184,44 @@ def test_parametrised_layers_and_frozen_weights() -> None:
     adapted = adapt(model, "neuron", example_input=X)
     adapted(X).sum().backward()
     assert [name for name, p in adapted.named_parameters() if p.grad is not None] == ["1.a"]
+
+
+class Broken(Functions):
+    """A forward that torch.compile takes in parts."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.a(x))
+        torch._dynamo.graph_break()  # type: ignore[no-untyped-call]
+        return torch.sigmoid(super().forward(y))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["eager", "aot_eager", "inductor"])
+def test_compiled_in_parts(backend: str) -> None:
+    adapted = adapt(Broken(), example_input=X)
+    for site in adapted.modules():
+        if isinstance(site, AdaptiveActivation) and site.a is not None:
+            site.a.data.fill_(1.5)
+    compiled = torch.compile(adapted, backend=backend)
+    with torch.no_grad():
+        for _ in range(2):
+            torch.testing.assert_close(compiled(X), adapted(X))
+
+
+def test_a_traced_part_keeps_its_plain_activations() -> None:
+    class Holds(Functions):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = torch.fx.symbolic_trace(Auxiliary().eval())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(self.part(torch.tanh(x)))
+
+    model = Holds().eval()
+    with pytest.warns(UserWarning, match="a traced, scripted or exported graph"):
+        adapted = adapt(model, example_input=X)
+    assert len(dict(named_slopes(adapted))) == 7
+    assert torch.equal(adapted(X), model(X))
 
 
 @pytest.mark.slow

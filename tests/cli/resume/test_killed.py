@@ -26,8 +26,8 @@ VARIANTS = {
     "bf16-mixed": [*SHORT, "--trainer.precision", "bf16-mixed"],
     "workers": [*SHORT, "--data.on_device", "false", "--data.num_workers", "2"],
     "accumulation": FOR_THE_GATE,
-    "two processes": [*SHORT, "--trainer.devices", "2", "--trainer.strategy", "ddp"],
-    "regressor": ["--config", "discontinuous.yaml", "--trainer.max_steps", "4000"],
+    "two processes": [*SHORT[:-1], "64", "--trainer.devices", "2", "--trainer.strategy", "ddp"],
+    "regressor": ["--config", "discontinuous.yaml", "--trainer.max_steps", "12000"],
 }
 # Kills itself when a file is about to be forced to disk: half written, or written and not yet under its name.
 DIES_WHILE_SAVING = """

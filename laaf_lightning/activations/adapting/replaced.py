@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from laaf_lightning.activations.adapting.classes import looks_like, with_forward
+from laaf_lightning.activations.adapting.classes import with_forward
 from laaf_lightning.activations.adaptive import AdaptiveActivation, Scope
 from laaf_lightning.activations.elementwise import MODULES
 
@@ -46,10 +46,7 @@ def _with_slope(base: type[nn.Module]) -> tuple[tuple[type, ...], dict[str, Any]
             return AdaptiveActivation._apply_to(self, z)
         return self._of_scaled(functools.partial(base.forward, self), z)
 
-    def forward(self: AdaptedModule, z: Tensor) -> Tensor:
-        return AdaptiveActivation.forward(self, z)
-
-    return (AdaptedModule, base), {"_apply_to": apply_to, "forward": looks_like(forward, base.forward)}
+    return (AdaptedModule, base), {"_apply_to": apply_to}
 
 
 def _plain_of(module: nn.Module, kind: type[nn.Module]) -> nn.Module:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning._version import __version__
-from laaf_lightning.activations.adapting.replaced import AdaptedModule
+from laaf_lightning.activations.adapted.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.recovery import adaptive_sites
 from laaf_lightning.errors import ConfigurationError, shortened

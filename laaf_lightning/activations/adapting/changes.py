@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from torch import nn
 
-from laaf_lightning.activations.adapting.functions import activation_of, plain
-from laaf_lightning.activations.adapting.intercepted import AdaptiveCalls, Expected, intercepting
-from laaf_lightning.activations.adapting.planned import CALLS, Planned
-from laaf_lightning.activations.adapting.recording import RecordedCall, Recording, Running
-from laaf_lightning.activations.adapting.replaced import give_slope
+from laaf_lightning.activations.adapted.fast_path import leave_fast_path
+from laaf_lightning.activations.adapted.intercepted import AdaptiveCalls, Expected, hide_from_interceptions, intercept
+from laaf_lightning.activations.adapted.replaced import give_slope, twin
+from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.survey import Survey
 from laaf_lightning.activations.adaptive import AdaptiveActivation, Scope, initial_slope
+from laaf_lightning.activations.recording.functions import activation_of, plain
+from laaf_lightning.activations.recording.recorder import RecordedCall, Recording, Running
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -46,20 +46,14 @@ def carry_out(
         if one.spot is not None:
             setattr(one.spot.parent, one.spot.child, modules[one])
             give_slope(modules[one], scope, n, shape, slope)
-            _leave_fast_path(one.spot.parent)
+            leave_fast_path(one.spot.parent)
         elif one.owner is not None:
             calls[one.owner][_child(one)] = _site(one, scope, n, shape, slope)
     for owner, sites in calls.items() if expected else []:
-        names = (name for name, module in model.named_modules() if module is owner)
-        owner.add_module(
-            CALLS,
-            AdaptiveCalls(sites, *expected[owner], next(names), repeats=found.share_loops).train(owner.training),
-        )
-        owner.__class__ = intercepting(type(owner))
-        _leave_fast_path(owner)
-    for module in model.modules() if calls else []:
-        if isinstance(module, AdaptiveActivation):
-            module._unseen = True
+        name = next(name for name, module in model.named_modules() if module is owner)
+        intercept(owner, AdaptiveCalls(sites, *expected[owner], name, repeats=found.share_loops))
+    if calls:
+        hide_from_interceptions(model)
 
 
 def _modules(model: nn.Module, found: Survey, chosen: Sequence[Planned]) -> dict[Planned, nn.Module]:
@@ -75,17 +69,8 @@ def _modules(model: nn.Module, found: Survey, chosen: Sequence[Planned]) -> dict
         taken[one.module] += 1
         # The last one may keep the module itself, unless another place keeps it plain.
         is_last = taken[one.module] == spots[one.module]
-        modules[one] = one.module if is_last else _twin(one.module)
+        modules[one] = one.module if is_last else twin(one.module)
     return modules
-
-
-def _twin(module: nn.Module) -> nn.Module:
-    """Copy a module that shares its parameters with the copy."""
-    twin = copy.copy(module)
-    twin.__dict__ = {
-        name: copy.copy(value) if isinstance(value, dict) else value for name, value in vars(module).items()
-    }
-    return twin
 
 
 def _child(one: Planned) -> str:
@@ -99,12 +84,6 @@ def _site(
     call = one.calls[0]
     activation = activation_of(call.kind, plain(call.settings))
     return AdaptiveActivation("identity" if activation is None else activation, scope, n, shape, slope=slope)
-
-
-def _leave_fast_path(module: nn.Module) -> None:
-    """Keep a transformer's layer from computing the activation that it was built with, in one call with the rest."""
-    if isinstance(module, nn.TransformerEncoderLayer):
-        module.activation_relu_or_gelu = 0
 
 
 def expected_calls(found: Survey, chosen: Sequence[Planned]) -> dict[nn.Module, tuple[list[Expected], list[Expected]]]:

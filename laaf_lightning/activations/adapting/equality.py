@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from laaf_lightning.activations.adapting.example import Example
 from laaf_lightning.activations.adapting.planned import Planned
-from laaf_lightning.activations.adapting.recording import RecordedCall, record
 from laaf_lightning.activations.adapting.survey import Survey
+from laaf_lightning.activations.recording.example import Example
+from laaf_lightning.activations.recording.recorder import RecordedCall, record
 from laaf_lightning.errors import ConfigurationError
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from torch import nn
 
-from laaf_lightning.activations.adapting.behaviour import is_activation
-from laaf_lightning.activations.adapting.functions import plain
-from laaf_lightning.activations.adapting.planned import CALLS, Planned, Spot, spots
-from laaf_lightning.activations.adapting.recording import Place, RecordedCall, Recording, Running
+from laaf_lightning.activations.adapted.intercepted import CALLS
+from laaf_lightning.activations.adapting.planned import Planned, Spot, spots
 from laaf_lightning.activations.adapting.sites import ActivationSite
 from laaf_lightning.activations.elementwise import MODULES
+from laaf_lightning.activations.recording.behaviour import is_activation
+from laaf_lightning.activations.recording.functions import plain
+from laaf_lightning.activations.recording.recorder import Place, RecordedCall, Recording, Running
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from laaf_lightning.activations.adapting.recording import Place, RecordedCall
 from laaf_lightning.activations.adapting.sites import ActivationSite
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-
-CALLS = "adaptive_calls"  # the submodule that holds the slopes of the calls that a module's forward makes
+from laaf_lightning.activations.recording.recorder import Place, RecordedCall
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import nn
 
-from laaf_lightning.activations.adapting.classes import why_not
-from laaf_lightning.activations.adapting.example import example_of
+from laaf_lightning.activations.adapted.classes import why_not
 from laaf_lightning.activations.adapting.plan import CONTAINERS, plan, plan_without_calls
 from laaf_lightning.activations.adapting.planned import Planned
-from laaf_lightning.activations.adapting.recording import Recording, record
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where, chooser
+from laaf_lightning.activations.recording.example import example_of
+from laaf_lightning.activations.recording.recorder import Recording, record
 
 
 @dataclass(eq=False)

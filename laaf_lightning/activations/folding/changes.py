@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations.adapting.intercepted import AdaptiveCalls
-from laaf_lightning.activations.adapting.planned import CALLS
-from laaf_lightning.activations.adapting.replaced import AdaptedModule, _rename_older
+from laaf_lightning.activations.adapted.intercepted import CALLS, AdaptiveCalls
+from laaf_lightning.activations.adapted.replaced import AdaptedModule, rename_older
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.folding.constant import ScaledActivation, with_factor
 from laaf_lightning.activations.state import check_state, save_n
@@ -177,7 +176,7 @@ def _back_to_class(site: AdaptedModule) -> None:
     """Give an activation module back what it was; its hooks, parameters, settings and mode stay."""
     _without_parameter(site)
     for key, hook in [*site._load_state_dict_pre_hooks.items()]:
-        if getattr(hook, "hook", hook) is _rename_older:
+        if getattr(hook, "hook", hook) is rename_older:
             del site._load_state_dict_pre_hooks[key]
     site._parameters.pop("a")
     for name in [*_own_attributes(), "_plain", "_unseen"]:

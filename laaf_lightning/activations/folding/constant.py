@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations.adapting.classes import looks_like, with_forward
+from laaf_lightning.activations.adapted.classes import looks_like, with_forward
 from laaf_lightning.activations.elementwise import Activation, resolve_activation
 
 _HALF = {torch.float16, torch.bfloat16}

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations.adapting.example import Example, example_of
-from laaf_lightning.activations.adapting.replaced import AdaptedModule
+from laaf_lightning.activations.adapted.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.folding.changes import keep_factor, kind_of, make_plain, owners_of, restore_owners
 from laaf_lightning.activations.folding.constant import ScaledActivation
@@ -24,6 +23,7 @@ from laaf_lightning.activations.folding.report import FoldedSite, FoldReport, no
 from laaf_lightning.activations.folding.tracing.affine import scaled
 from laaf_lightning.activations.folding.tracing.tape import Tape, play
 from laaf_lightning.activations.model_argument import check_model
+from laaf_lightning.activations.recording.example import Example, example_of
 from laaf_lightning.errors import ConfigurationError
 
 M = TypeVar("M", bound=nn.Module)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from laaf_lightning.activations.adapting.replaced import AdaptedModule
+from laaf_lightning.activations.adapted.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.errors import ConfigurationError
 

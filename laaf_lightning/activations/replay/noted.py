@@ -7,11 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from laaf_lightning.activations.adapting.functions import plain
-from laaf_lightning.activations.adapting.intercepted import AdaptiveCalls, Expected
-from laaf_lightning.activations.adapting.planned import CALLS
-from laaf_lightning.activations.adapting.replaced import AdaptedModule
+from laaf_lightning.activations.adapted.intercepted import CALLS, AdaptiveCalls, Expected
+from laaf_lightning.activations.adapted.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.activations.recording.functions import plain
 from laaf_lightning.errors import ConfigurationError
 
 KEY = "laaf_lightning.adapted"  # of a checkpoint, under which the notes lie

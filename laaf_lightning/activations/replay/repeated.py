@@ -7,13 +7,18 @@ from typing import Any
 
 from torch import nn
 
-from laaf_lightning.activations.adapting.changes import _leave_fast_path, _twin
-from laaf_lightning.activations.adapting.classes import why_not
-from laaf_lightning.activations.adapting.functions import activation_of
-from laaf_lightning.activations.adapting.intercepted import AdaptiveCalls, Expected, intercepting
-from laaf_lightning.activations.adapting.planned import CALLS
-from laaf_lightning.activations.adapting.replaced import give_slope
+from laaf_lightning.activations.adapted.classes import why_not
+from laaf_lightning.activations.adapted.fast_path import leave_fast_path
+from laaf_lightning.activations.adapted.intercepted import (
+    CALLS,
+    AdaptiveCalls,
+    Expected,
+    hide_from_interceptions,
+    intercept,
+)
+from laaf_lightning.activations.adapted.replaced import give_slope, twin
 from laaf_lightning.activations.adaptive import AdaptiveActivation, check_scaling_factor, check_scope, initial_slope
+from laaf_lightning.activations.recording.functions import activation_of
 from laaf_lightning.activations.replay.noted import VERSION, Notes
 from laaf_lightning.errors import ConfigurationError
 
@@ -61,14 +66,9 @@ def adapt_as_noted(model: nn.Module, notes: Notes) -> None:
             own = slope(path, site)
             sites[child] = AdaptiveActivation(activation, site["scope"], site["n"], _shape(site), slope=own)
         training, evaluation = ([Expected(*call) for call in calls[mode]] for mode in ("training", "evaluation"))
-        owner.add_module(
-            CALLS, AdaptiveCalls(sites, training, evaluation, name, repeats=calls["repeats"]).train(owner.training)
-        )
-        owner.__class__ = intercepting(type(owner))
-        _leave_fast_path(owner)
-    for module in model.modules() if notes["calls"] else []:
-        if isinstance(module, AdaptiveActivation):
-            module._unseen = True
+        intercept(owner, AdaptiveCalls(sites, training, evaluation, name, repeats=calls["repeats"]))
+    if notes["calls"]:
+        hide_from_interceptions(model)
 
 
 def _shape(site: Mapping[str, Any]) -> tuple[int, ...] | None:
@@ -143,11 +143,11 @@ def _modules(model: nn.Module, notes: Notes) -> dict[str, nn.Module]:
     for name, site in notes["sites"].items():
         module = model.get_submodule(name)
         names[module] -= set(site["names"])
-        chosen = _twin(module) if names[module] else module
+        chosen = twin(module) if names[module] else module
         for path in site["names"]:
             prefix, _, child = path.rpartition(".")
             parent = model.get_submodule(prefix)
             setattr(parent, child, chosen)
-            _leave_fast_path(parent)
+            leave_fast_path(parent)
         modules[name] = chosen
     return modules

@@ -12,7 +12,7 @@ from pytorch_lightning import LightningModule
 from torch import nn
 
 from laaf_lightning.activations import Scope, activation_sites, adapt
-from laaf_lightning.activations.adapting.planned import CALLS
+from laaf_lightning.activations.adapted.intercepted import CALLS
 from laaf_lightning.activations.elementwise import FUNCTIONS
 from laaf_lightning.activations.replay.noted import Notes, notes_of
 from laaf_lightning.errors import ConfigurationError

@@ -14,11 +14,11 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from laaf_lightning.activations.adapting.example import Example
-from laaf_lightning.activations.adapting.recording import as_it_was
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.folding.tracing.affine import is_layer
 from laaf_lightning.activations.folding.tracing.tensors import memory_of, tensors_in
+from laaf_lightning.activations.recording.example import Example
+from laaf_lightning.activations.recording.recorder import as_it_was
 
 
 @dataclass(eq=False)

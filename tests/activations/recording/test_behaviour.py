@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation, adapt
-from laaf_lightning.activations.adapting.behaviour import is_activation
 from laaf_lightning.activations.elementwise import MODULES
+from laaf_lightning.activations.recording.behaviour import is_activation
 from tests.activations.adapting.models import Quick
 from tests.activations.adapting.test_adapt import ARGUMENTS
 from tests.activations.adapting.test_equality import QuickInPlace

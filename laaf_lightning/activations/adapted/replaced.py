@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from laaf_lightning.activations.adapting.classes import with_forward
+from laaf_lightning.activations.adapted.classes import with_forward
 from laaf_lightning.activations.adaptive import AdaptiveActivation, Scope
 from laaf_lightning.activations.elementwise import MODULES
 
@@ -80,11 +80,27 @@ def give_slope(
     assert isinstance(module, AdaptedModule)
     module._settle(scope, n, shape, slope)
     if plain is None:
-        module.register_load_state_dict_pre_hook(_rename_older)  # type: ignore[no-untyped-call]
+        module.register_load_state_dict_pre_hook(rename_older)  # type: ignore[no-untyped-call]
 
 
-def _rename_older(_module: nn.Module, state_dict: dict[str, Any], prefix: str, *_rest: Any) -> None:
-    """Take parameters from where checkpoints have them in which the activation was wrapped."""
+def twin(module: nn.Module) -> nn.Module:
+    """Copy a module that shares its parameters with the copy.
+
+    Args:
+        module: any one.
+
+    Returns:
+        A module of the same class.
+    """
+    other = copy.copy(module)
+    other.__dict__ = {
+        name: copy.copy(value) if isinstance(value, dict) else value for name, value in vars(module).items()
+    }
+    return other
+
+
+def rename_older(_module: nn.Module, state_dict: dict[str, Any], prefix: str, *_rest: Any) -> None:
+    """Take parameters from where checkpoints have them in which the activation was wrapped; a hook before loading."""
     wrapped = f"{prefix}activation."
     for name in [name for name in state_dict if name.startswith(wrapped)]:
         state_dict.setdefault(prefix + name.removeprefix(wrapped), state_dict.pop(name))

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from laaf_lightning.activations.adapting.behaviour import is_activation
-from laaf_lightning.activations.adapting.example import Example
-from laaf_lightning.activations.adapting.functions import activation_call
-from laaf_lightning.activations.adapting.layout import Layout, follow, layout_of
 from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.activations.recording.behaviour import is_activation
+from laaf_lightning.activations.recording.example import Example
+from laaf_lightning.activations.recording.functions import activation_call
+from laaf_lightning.activations.recording.layout import Layout, follow, layout_of
 
 Place = tuple[tuple[CodeType, int], ...]
 

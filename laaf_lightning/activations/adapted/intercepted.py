@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from laaf_lightning.activations.adapting.classes import looks_like, with_forward
-from laaf_lightning.activations.adapting.functions import ActivationCall, activation_call
-from laaf_lightning.activations.adapting.planned import CALLS
+from laaf_lightning.activations.adapted.classes import looks_like, with_forward
+from laaf_lightning.activations.adapted.fast_path import leave_fast_path
 from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.activations.recording.functions import ActivationCall, activation_call
 from laaf_lightning.errors import ConfigurationError
 
+CALLS = "adaptive_calls"  # the submodule that holds the slopes of the calls that a module's forward makes
 _CHECKPOINT = "torch.utils.checkpoint"
 _COMPILED = "<eval_with_key>"  # the file name of graphs
 
@@ -169,7 +170,7 @@ def intercepting(base: type[nn.Module]) -> tuple[tuple[type, ...], dict[str, Any
     """
 
     def forward_with_slopes(self: nn.Module, *arguments: Any, **named: Any) -> Any:
-        calls: Any = self._modules[CALLS] if CALLS in self._modules else vars(self)[f"_{CALLS}"]
+        calls: Any = self._modules[CALLS]
         interception = _Interception(calls, self.training)  # not by `as`, of which torch.compile makes another object
         with interception:
             output = base.forward(self, *arguments, **named)
@@ -177,3 +178,26 @@ def intercepting(base: type[nn.Module]) -> tuple[tuple[type, ...], dict[str, Any
         return output
 
     return (base,), {"forward": looks_like(forward_with_slopes, base.forward)}
+
+
+def intercept(owner: nn.Module, calls: AdaptiveCalls) -> None:
+    """Give the calls of activations that a module's forward makes their slopes, in place.
+
+    Args:
+        owner: the module; it keeps its class, parameters and hooks.
+        calls: what it calls, and the slopes.
+    """
+    owner.add_module(CALLS, calls.train(owner.training))
+    owner.__class__ = intercepting(type(owner))
+    leave_fast_path(owner)
+
+
+def hide_from_interceptions(model: nn.Module) -> None:
+    """Let no forward that is intercepted see what an `AdaptiveActivation` within it calls.
+
+    Args:
+        model: any module.
+    """
+    for module in model.modules():
+        if isinstance(module, AdaptiveActivation):
+            module._unseen = True

@@ -2,11 +2,7 @@
 
 from laaf_lightning.activations.adapting.adapt import activation_sites as activation_sites
 from laaf_lightning.activations.adapting.adapt import adapt as adapt
-from laaf_lightning.activations.adaptive import SCOPES as SCOPES
 from laaf_lightning.activations.adaptive import AdaptiveActivation as AdaptiveActivation
-from laaf_lightning.activations.adaptive import Scope as Scope
-from laaf_lightning.activations.adaptive import check_scaling_factor as check_scaling_factor
-from laaf_lightning.activations.adaptive import check_scope as check_scope
 from laaf_lightning.activations.adaptive import initial_slope as initial_slope
 from laaf_lightning.activations.elementwise import Activation as Activation
 from laaf_lightning.activations.elementwise import resolve_activation as resolve_activation
@@ -22,6 +18,10 @@ from laaf_lightning.activations.recovery import recovery_at_zero as recovery_at_
 from laaf_lightning.activations.recovery import recovery_of as recovery_of
 from laaf_lightning.activations.recovery import resolve_operator as resolve_operator
 from laaf_lightning.activations.recovery import slope_recovery as slope_recovery
+from laaf_lightning.activations.scopes import SCOPES as SCOPES
+from laaf_lightning.activations.scopes import Scope as Scope
+from laaf_lightning.activations.scopes import check_scaling_factor as check_scaling_factor
+from laaf_lightning.activations.scopes import check_scope as check_scope
 from laaf_lightning.activations.slope_files import load_slopes as load_slopes
 from laaf_lightning.activations.slope_files import save_slopes as save_slopes
 from laaf_lightning.activations.slopes_alone import slopes_off as slopes_off

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,50 +11,9 @@ from torch import Tensor, nn
 from laaf_lightning.activations.elementwise import Activation, resolve_activation
 from laaf_lightning.activations.product.scaled import scaled
 from laaf_lightning.activations.product.start import in_dtype_of, offsets_at_start
+from laaf_lightning.activations.scopes import Scope, check_scaling_factor, check_scope
+from laaf_lightning.activations.slope_shape import check_broadcast, slope_shape
 from laaf_lightning.activations.state import check_state, save_n
-from laaf_lightning.errors import ConfigurationError, unknown_choice
-
-Scope = Literal["fixed", "global", "layer", "channel", "neuron"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
-
-
-def check_scope(scope: str) -> Scope:
-    """Return `scope` if it is one of the five, else raise an error that lists them.
-
-    Args:
-        scope: ``"fixed"``, ``"global"``, ``"layer"``, ``"channel"`` or ``"neuron"``.
-
-    Returns:
-        The same string, typed.
-
-    Raises:
-        ConfigurationError: if it is another one.
-    """
-    for known in SCOPES:
-        if scope == known:
-            return known
-    raise ConfigurationError(unknown_choice("scope", scope, SCOPES))
-
-
-def check_scaling_factor(n: float) -> float:
-    """Return the scaling factor as a float if it is finite and positive.
-
-    Args:
-        n: the fixed factor in σ(n·a·z); the paper takes n ≥ 1.
-
-    Returns:
-        `n` as a Python float.
-
-    Raises:
-        ConfigurationError: otherwise.
-    """
-    try:
-        number = math.nan if isinstance(n, (bool, str)) else float(n)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (number > 0 and math.isfinite(number)):
-        raise ConfigurationError(f"n={n!r} must be a finite number > 0 (the paper takes n >= 1, often 10)")
-    return number
 
 
 def initial_slope(n: float, shape: Sequence[int] = (), like: Tensor | None = None) -> nn.Parameter:
@@ -135,7 +92,7 @@ class AdaptiveActivation(nn.Module):
         self.n = check_scaling_factor(n)
         self._offsets = offsets_at_start(self.n)
         self.shares_slope = slope is not None
-        expected = _slope_shape(self.scope, shape, slope)
+        expected = slope_shape(self.scope, shape, slope)
         if self.scope == "fixed":
             self.register_parameter("a", None)
             return
@@ -183,7 +140,7 @@ class AdaptiveActivation(nn.Module):
         if self.a.ndim and torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             slope = slope.expand_as(z)  # sizes are no numbers there: the traced graph refuses z itself, at every call
         elif self.a.ndim:
-            _check_broadcast(self.a.shape, z.shape)
+            check_broadcast(self.a.shape, z.shape)
         if z.is_floating_point():
             return scaled(activation, z, slope)
         # Integers have no room for the slope: there torch's promotion decides.
@@ -210,62 +167,3 @@ class AdaptiveActivation(nn.Module):
         name = f"{self._name}, " if "activation" not in self._modules else ""
         shape = "" if self.a is None else f", n={self.n:g}, shape={tuple(self.a.shape)}"
         return f"{name}scope={self.scope}{shape}"
-
-
-def _slope_shape(scope: Scope, shape: Sequence[int] | None, slope: nn.Parameter | None) -> tuple[int, ...]:
-    """Check `shape` and `slope` against the scope; return the shape of the slope."""
-    given = _sizes(shape)
-    if slope is not None:
-        given = _shape_of_shared(scope, given, slope)
-    if scope in {"channel", "neuron"}:
-        if given is None:
-            raise ConfigurationError(
-                f"scope={scope!r} needs shape=…, the slope's own shape against one sample: (F,) for F features, "
-                "(C, 1, 1) for channels, (C, H, W) for neurons of a convolution"
-            )
-        return given
-    if given:
-        holds = "no slope" if scope == "fixed" else "one slope of shape ()"
-        raise ConfigurationError(
-            f"shape={given} does not go with scope={scope!r}, which has {holds}; "
-            "take scope='channel' or 'neuron', or leave shape out"
-        )
-    return ()
-
-
-def _sizes(shape: Sequence[int] | None) -> tuple[int, ...] | None:
-    """Return `shape` as a tuple, or raise unless it is a sequence of whole numbers ≥ 1."""
-    if shape is None:
-        return None
-    try:
-        sizes = tuple(operator.index(size) for size in shape)
-    except TypeError:
-        sizes = (0,)
-    if any(size < 1 for size in sizes):
-        raise ConfigurationError(
-            f"shape={shape!r} must be a sequence of whole numbers >= 1, such as (50,) or (64, 1, 1)"
-        )
-    return sizes
-
-
-def _shape_of_shared(scope: Scope, given: tuple[int, ...] | None, slope: nn.Parameter) -> tuple[int, ...]:
-    """Return the shape of a slope that is handed over, or raise where it cannot serve as one."""
-    if scope == "fixed":
-        raise ConfigurationError("slope=… with scope='fixed': a fixed activation has no slope; leave it out")
-    if not isinstance(slope, nn.Parameter):
-        raise ConfigurationError(
-            f"slope=… is a {type(slope).__name__}, which would be neither trained nor saved: give an nn.Parameter"
-        )
-    if given is not None and tuple(slope.shape) != given:
-        raise ConfigurationError(f"slope has shape {tuple(slope.shape)}, but shape={given} was asked for")
-    return tuple(slope.shape)
-
-
-def _check_broadcast(slope: torch.Size, z: torch.Size) -> None:
-    """Raise unless the slope broadcasts against z without changing z's shape."""
-    fits = len(slope) <= len(z) and all(s in {1, size} for s, size in zip(slope, z[len(z) - len(slope) :], strict=True))
-    if not fits:
-        raise ConfigurationError(
-            f"slope of shape {tuple(slope)} does not broadcast against pre-activations of shape {tuple(z)}: "
-            f"each trailing size must be equal or 1; one sample has shape {tuple(z[1:])}, give shape= accordingly"
-        )

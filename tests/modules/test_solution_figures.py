@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from laaf_lightning.activations import AdaptiveActivation, Scope
-from laaf_lightning.activations.adaptive import SCOPES
+from laaf_lightning.activations.scopes import SCOPES
 from laaf_lightning.derivatives import Field
 from laaf_lightning.figures import PlaneData, RegressionData, RunFacts, SpaceTimeData
 from laaf_lightning.models import MLP

@@ -9,8 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from laaf_lightning.activations.adapted.classes import with_forward
-from laaf_lightning.activations.adaptive import AdaptiveActivation, Scope
+from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.elementwise import MODULES
+from laaf_lightning.activations.scopes import Scope
 
 
 class AdaptedModule(AdaptiveActivation):

@@ -16,10 +16,11 @@ from laaf_lightning.activations.adapting.refusals import refuse_wrapped
 from laaf_lightning.activations.adapting.shapes import slope_shape
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where
 from laaf_lightning.activations.adapting.survey import Survey, survey
-from laaf_lightning.activations.adaptive import AdaptiveActivation, Scope, check_scaling_factor, check_scope
+from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.model_argument import check_model, refuse_in_own_constructor
 from laaf_lightning.activations.recording.behaviour import is_activation
 from laaf_lightning.activations.recording.example import example_of
+from laaf_lightning.activations.scopes import Scope, check_scaling_factor, check_scope
 from laaf_lightning.errors import ConfigurationError
 
 M = TypeVar("M", bound=nn.Module)

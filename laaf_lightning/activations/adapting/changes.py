@@ -12,9 +12,10 @@ from laaf_lightning.activations.adapted.intercepted import AdaptiveCalls, Expect
 from laaf_lightning.activations.adapted.replaced import give_slope, twin
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.survey import Survey
-from laaf_lightning.activations.adaptive import AdaptiveActivation, Scope, initial_slope
+from laaf_lightning.activations.adaptive import AdaptiveActivation, initial_slope
 from laaf_lightning.activations.recording.functions import activation_of, plain
 from laaf_lightning.activations.recording.recorder import RecordedCall, Recording, Running
+from laaf_lightning.activations.scopes import Scope
 from laaf_lightning.errors import ConfigurationError
 
 

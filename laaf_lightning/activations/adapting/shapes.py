@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from laaf_lightning.activations.adapting.planned import Planned
-from laaf_lightning.activations.adaptive import Scope
+from laaf_lightning.activations.scopes import Scope
 from laaf_lightning.errors import ConfigurationError
 
 

@@ -17,9 +17,10 @@ from laaf_lightning.activations.adapted.intercepted import (
     intercept,
 )
 from laaf_lightning.activations.adapted.replaced import give_slope, twin
-from laaf_lightning.activations.adaptive import AdaptiveActivation, check_scaling_factor, check_scope, initial_slope
+from laaf_lightning.activations.adaptive import AdaptiveActivation, initial_slope
 from laaf_lightning.activations.recording.functions import activation_of
 from laaf_lightning.activations.replay.noted import VERSION, Notes
+from laaf_lightning.activations.scopes import check_scaling_factor, check_scope
 from laaf_lightning.errors import ConfigurationError
 
 

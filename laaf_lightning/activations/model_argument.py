@@ -1,12 +1,15 @@
-"""Whether what is given for a model is one."""
+"""Whether what is given for a model is one, and not wrapped in another or unfinished."""
 
 from __future__ import annotations
 
 import sys
 
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from laaf_lightning.errors import ConfigurationError
+
+_WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "DeepSpeedEngine")
 
 
 def check_model(model: object) -> None:
@@ -50,3 +53,32 @@ def refuse_in_own_constructor(model: nn.Module, inplace: bool) -> None:
             f"adapt(self) in the constructor of {name} returns a copy, and {name} itself stays as it is: write "
             "self.net = adapt(self.net, …) for the part with the activations, or adapt(self, …, inplace=True)"
         )
+
+
+def wrapper_of(model: nn.Module) -> str | None:
+    """Tell what a model is wrapped in, so that its layers are not its own.
+
+    Args:
+        model: any module.
+
+    Returns:
+        The name of the wrapper's class; ``"fully_shard"`` for one that is sharded in place, ``"torch.compile"`` for one
+        that was compiled; None for none of these.
+    """
+    if type(model).__name__ in _WRAPPERS:
+        return type(model).__name__
+    if any(type(module).__name__.startswith("FSDP") for module in model.modules()):
+        return "fully_shard"
+    return "torch.compile" if hasattr(model, "_orig_mod") else None
+
+
+def not_initialised(model: nn.Module) -> str | None:
+    """Name a parameter that has no size yet, as those of lazy modules.
+
+    Args:
+        model: any module.
+
+    Returns:
+        The first one's name; None where all have sizes.
+    """
+    return next((name for name, parameter in model.named_parameters() if is_lazy(parameter)), None)

@@ -116,7 +116,7 @@ def adapt(
         raise ConfigurationError(
             f"adapt: scope={scope!r} needs example_input=…, one batch, to find the shape at each activation"
         )
-    adapted = model if inplace else copy.deepcopy(model)
+    adapted = model if inplace else _copied(model)
     found = survey(adapted, example_input, where, share_loops=share_loops)
     chosen = [one for one in found.planned if one.site.adapted]
     _check_chosen(model, found, chosen, strict)
@@ -128,6 +128,14 @@ def adapt(
     if example is not None and not inplace:
         check_equal(adapted, example, found)
     return adapted
+
+
+def _copied(model: M) -> M:
+    """Copy a model; one that was compiled in place holds the code of the original, which a copy must not run."""
+    copied = copy.deepcopy(model)
+    for module in copied.modules():
+        module._compiled_call_impl = None
+    return copied
 
 
 def _check_chosen(model: nn.Module, found: Survey, chosen: list[Planned], strict: bool) -> None:

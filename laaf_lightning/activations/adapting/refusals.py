@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.fx
 from torch import nn
-from torch.nn.parameter import is_lazy
 
+from laaf_lightning.activations.model_argument import not_initialised, wrapper_of
 from laaf_lightning.errors import ConfigurationError
-
-_WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "DeepSpeedEngine")
 
 
 def refuse_wrapped(model: nn.Module, inplace: bool) -> None:
@@ -24,18 +20,18 @@ def refuse_wrapped(model: nn.Module, inplace: bool) -> None:
     Raises:
         ConfigurationError: with the order of things that works.
     """
-    name = type(model).__name__
-    if reason := _wrapped(model, name, inplace) or _unfinished(model, name):
+    if reason := _wrapped(model, inplace) or _unfinished(model, type(model).__name__):
         raise ConfigurationError(f"adapt: {reason}")
 
 
-def _wrapped(model: Any, name: str, inplace: bool) -> str | None:
-    if name in _WRAPPERS:
-        return f"the model is wrapped in {name}: adapt first, model = adapt(model.module, …), then {name}(model)"
-    if any(type(module).__name__.startswith("FSDP") for module in model.modules()):
+def _wrapped(model: nn.Module, inplace: bool) -> str | None:
+    wrapper = wrapper_of(model)
+    if wrapper == "fully_shard":
         return "the model is sharded by fully_shard: adapt first, then fully_shard(model)"
-    if hasattr(model, "_orig_mod"):
+    if wrapper == "torch.compile":
         return "the model is compiled: adapt first, model = adapt(model._orig_mod, …), then torch.compile(model)"
+    if wrapper is not None:
+        return f"the model is wrapped in {wrapper}: adapt first, model = adapt(model.module, …), then {wrapper}(model)"
     if inplace and any(module._compiled_call_impl is not None for module in model.modules()):
         return "the model was compiled in place: adapt first, then model.compile(); or take a copy, inplace=False"
     return None
@@ -48,7 +44,6 @@ def _unfinished(model: nn.Module, name: str) -> str | None:
         isinstance(node.target, torch._ops.OpOverload) for node in model.graph.nodes
     ):
         return "the model was exported: adapt the model that it was made from, then torch.export that"
-    lazy = [path for path, parameter in model.named_parameters() if is_lazy(parameter)]
-    if lazy:
-        return f"{lazy[0]!r} is not initialised: run a batch through the model first, so that lazy modules have sizes"
+    if (lazy := not_initialised(model)) is not None:
+        return f"{lazy!r} is not initialised: run a batch through the model first, so that lazy modules have sizes"
     return None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias
 
 from torch import nn
 
+from laaf_lightning.activations.printed_table import PrintedTable, aligned
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 
@@ -46,7 +47,7 @@ Where: TypeAlias = str | Iterable[str] | Callable[..., bool] | None
 _TITLES = ("site", "kind", "calls", "sample", "features", "slope")
 
 
-class ActivationSites(Sequence[ActivationSite]):
+class ActivationSites(PrintedTable[ActivationSite]):
     """The activations of a model in order; printed as a table.
 
     Args:
@@ -55,41 +56,8 @@ class ActivationSites(Sequence[ActivationSite]):
     """
 
     def __init__(self, sites: Iterable[ActivationSite], notes: Iterable[str] = ()) -> None:
-        self._sites = tuple(sites)
+        super().__init__(sites)
         self.notes = tuple(notes)
-
-    @overload
-    def __getitem__(self, index: int) -> ActivationSite: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ActivationSite]: ...
-
-    def __getitem__(self, index: int | slice) -> ActivationSite | Sequence[ActivationSite]:
-        """Return one site, or some.
-
-        Args:
-            index: as of a tuple.
-
-        Returns:
-            The site or sites.
-        """
-        return self._sites[index]
-
-    def __len__(self) -> int:
-        """Count the sites.
-
-        Returns:
-            Adapted or not.
-        """
-        return len(self._sites)
-
-    def __iter__(self) -> Iterator[ActivationSite]:
-        """Go through the sites.
-
-        Returns:
-            In order.
-        """
-        return iter(self._sites)
 
     @property
     def left_out(self) -> tuple[ActivationSite, ...]:
@@ -102,18 +70,7 @@ class ActivationSites(Sequence[ActivationSite]):
         Returns:
             A line for each site, and the notes.
         """
-        rows = [_TITLES, *map(_row, self)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([*lines, *self.notes])
-
-    def __repr__(self) -> str:
-        """Show the table.
-
-        Returns:
-            As printed.
-        """
-        return str(self)
+        return "\n".join([aligned([_TITLES, *map(_row, self)]), *self.notes])
 
 
 def _row(site: ActivationSite) -> tuple[str, ...]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from laaf_lightning.activations.adapted.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.activations.model_argument import not_initialised, wrapper_of
 from laaf_lightning.errors import ConfigurationError
-
-_WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "DeepSpeedEngine")
 
 
 def refuse_unfoldable(model: nn.Module, inplace: bool) -> None:
@@ -31,13 +27,13 @@ def refuse_unfoldable(model: nn.Module, inplace: bool) -> None:
 
 
 def _wrapped(model: nn.Module) -> str | None:
-    name = type(model).__name__
-    if name in _WRAPPERS:
-        return f"the model is wrapped in {name}: give what it holds, fold(model.module, …)"
-    if any(type(module).__name__.startswith("FSDP") for module in model.modules()):
+    wrapper = wrapper_of(model)
+    if wrapper == "fully_shard":
         return "the model is sharded by fully_shard: load its state into one that is not, and fold that"
-    if any(hasattr(module, "_orig_mod") for module in model.modules()):
+    if wrapper == "torch.compile" or any(hasattr(module, "_orig_mod") for module in model.modules()):
         return "the model is compiled: give what was compiled, fold(model._orig_mod, …), and compile the result"
+    if wrapper is not None:
+        return f"the model is wrapped in {wrapper}: give what it holds, fold(model.module, …)"
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         return "the model is one of TorchScript: fold the model that it was made from, then trace or script that"
     return None
@@ -52,13 +48,10 @@ def _not_in_place(model: nn.Module, inplace: bool) -> str | None:
 
 
 def _unfinished(model: nn.Module) -> str | None:
-    parameters: dict[str, Any] = dict(model.named_parameters())
-    for name, tensor in parameters.items():
-        if is_lazy(tensor):
-            return f"{name!r} is not initialised: run a batch through the model first"
-        if tensor.is_meta:
-            return f"{name!r} is on the meta device and has no values: load them first"
-    return None
+    if (lazy := not_initialised(model)) is not None:
+        return f"{lazy!r} is not initialised: run a batch through the model first"
+    meta = next((name for name, parameter in model.named_parameters() if parameter.is_meta), None)
+    return None if meta is None else f"{meta!r} is on the meta device and has no values: load them first"
 
 
 def _of_ones_own(model: nn.Module) -> str | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
 from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from laaf_lightning.activations.printed_table import PrintedTable, aligned
 from laaf_lightning.errors import ConfigurationError
 
 _TITLES = ("site", "kind", "slope")
@@ -33,48 +32,8 @@ class FoldedSite:
     kept: str | None = None
 
 
-class FoldReport(Sequence[FoldedSite]):
-    """The sites of a folded model in order; printed as a table.
-
-    Args:
-        sites: its rows.
-    """
-
-    def __init__(self, sites: Iterable[FoldedSite]) -> None:
-        self._sites = tuple(sites)
-
-    @overload
-    def __getitem__(self, index: int) -> FoldedSite: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[FoldedSite]: ...
-
-    def __getitem__(self, index: int | slice) -> FoldedSite | Sequence[FoldedSite]:
-        """Return one site, or some.
-
-        Args:
-            index: as of a tuple.
-
-        Returns:
-            The site or sites.
-        """
-        return self._sites[index]
-
-    def __len__(self) -> int:
-        """Count the sites.
-
-        Returns:
-            Folded or not.
-        """
-        return len(self._sites)
-
-    def __iter__(self) -> Iterator[FoldedSite]:
-        """Go through the sites.
-
-        Returns:
-            In order.
-        """
-        return iter(self._sites)
+class FoldReport(PrintedTable[FoldedSite]):
+    """The sites of a folded model in order; printed as a table."""
 
     @property
     def kept(self) -> tuple[FoldedSite, ...]:
@@ -87,12 +46,7 @@ class FoldReport(Sequence[FoldedSite]):
         Returns:
             A line for each site.
         """
-        rows = [_TITLES, *((site.name or "(model)", site.kind, _words(site)) for site in self)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-
-    def __repr__(self) -> str:
-        return str(self)
+        return aligned([_TITLES, *((site.name or "(model)", site.kind, _words(site)) for site in self)])
 
 
 def _words(site: FoldedSite) -> str:

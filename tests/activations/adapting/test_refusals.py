@@ -62,8 +62,20 @@ def test_is_refused_with_the_order_that_works(name: str) -> None:
         adapt(model, **options)
 
 
-def test_a_copy_of_a_model_that_is_compiled_in_place_has_its_slopes() -> None:
-    adapted = adapt(compiled_in_place())
+class KeepsAll(nn.Sequential):
+    """A module that is copied with all that it holds, as Lightning's are."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@pytest.mark.parametrize("kind", [nn.Sequential, KeepsAll])
+@pytest.mark.parametrize("example", [None, X])
+def test_a_copy_of_a_model_that_is_compiled_in_place_has_its_slopes(kind: type[nn.Module], example: Any) -> None:
+    model = kind(nn.Linear(4, 4), nn.ReLU())
+    model.compile(backend="eager")
+    model(X)
+    adapted = adapt(model, example_input=example)
     site = adapted[1]  # type: ignore[index]
     site.a.data.fill_(3)
     torch.testing.assert_close(adapted(X), torch.relu(3 * adapted[0](X)))  # type: ignore[index]

@@ -34,8 +34,8 @@ def value(z: Tensor, s: Tensor, sigma: Sigma) -> Tensor:
     return y
 
 
-class KeepsInput(torch.autograd.Function):
-    """σ(s·z), of which z and s are kept: the product is formed again in the backward pass."""
+class _Scaled(torch.autograd.Function):
+    """σ(s·z) as one node of the graph."""
 
     generate_vmap_rule = True
 
@@ -43,6 +43,10 @@ class KeepsInput(torch.autograd.Function):
     def forward(z: Tensor, s: Tensor, sigma: Sigma) -> Tensor:
         """Compute σ(s·z)."""
         return value(z, s, sigma)
+
+
+class KeepsInput(_Scaled):
+    """σ(s·z), of which z and s are kept: the product is formed again in the backward pass."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Sigma], output: Tensor) -> None:
@@ -66,15 +70,8 @@ class KeepsInput(torch.autograd.Function):
         return result.to(z.dtype)
 
 
-class KeepsResult(torch.autograd.Function):
+class KeepsResult(_Scaled):
     """σ(s·z), of which y = σ(s·z) and s are kept: where σ′ is not 0, z is y/s."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(z: Tensor, s: Tensor, sigma: Sigma) -> Tensor:
-        """Compute σ(s·z)."""
-        return value(z, s, sigma)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Sigma], output: Tensor) -> None:

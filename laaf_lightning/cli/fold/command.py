@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning import LightningModule
 from torch import Tensor
 
 import laaf_lightning
 from laaf_lightning.activations import fold, fold_report
+from laaf_lightning.activations.replay.noted import noted_in
+from laaf_lightning.checkpoints import load_adapted
 from laaf_lightning.cli.checkpoint import load_checked
 from laaf_lightning.cli.wrong_request import as_wrong_request
 from laaf_lightning.errors import ConfigurationError, unknown_choice
@@ -41,7 +44,7 @@ def fold_checkpoint(args: Sequence[str]) -> None:
         "state dict. It is that of the same network with scope='fixed', or of the one that was adapted; a slope that "
         "cannot go into a layer stays as a constant, '<site>.factor', and the table says why.",
     )
-    parser.add_argument("--ckpt_path", metavar="FILE", required=True, help="a checkpoint of a module of laaf")
+    parser.add_argument("--ckpt_path", metavar="FILE", required=True, help="a checkpoint")
     parser.add_argument("--output", metavar="FILE", required=True, help="a new file: NAME.pt, or NAME.safetensors")
     parser.add_argument(
         "--model", metavar="CLASS", help="the module's class, where the checkpoint does not say it: ImageClassifier"
@@ -51,9 +54,10 @@ def fold_checkpoint(args: Sequence[str]) -> None:
     _check_output(output)
     module = _loaded(asked.ckpt_path, asked.model)
     own: Any = getattr(module, "example_input_array", None)
+    plain = module.network if isinstance(module, AdaptiveModule) else module
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the table says it
-        network = fold(module.network.eval(), own if isinstance(own, Tensor) else None)
+        network = fold(plain.eval(), own if isinstance(own, Tensor) else None)
     state = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
     _write(state, output)
     report = fold_report(network)
@@ -61,6 +65,8 @@ def fold_checkpoint(args: Sequence[str]) -> None:
         f"{report}\n{len(report) - len(report.kept)} of {len(report)} slopes are in weights; wrote {output}, the state "
         f"dict of a {type(network).__name__}\n"
     )
+    if report.kept and not isinstance(own, Tensor) and not isinstance(module, AdaptiveModule):
+        sys.stdout.write("More can go into weights where the module has an example_input_array.\n")
 
 
 def _check_output(file: Path) -> None:
@@ -72,8 +78,11 @@ def _check_output(file: Path) -> None:
         raise ConfigurationError(f"--output {file} is there already, and nothing is overwritten: choose another name")
 
 
-def _loaded(path: str, model: str | None) -> AdaptiveModule:
-    settings = load_checked(path, "--ckpt_path").get(AdaptiveModule.CHECKPOINT_HYPER_PARAMS_KEY)
+def _loaded(path: str, model: str | None) -> LightningModule:
+    content = load_checked(path, "--ckpt_path")
+    if noted_in(content) is not None:
+        return _adapted(path, model)
+    settings = content.get(AdaptiveModule.CHECKPOINT_HYPER_PARAMS_KEY)
     kind: Any = AdaptiveModule if model is None else _class_of(model)
     if model is None and not (isinstance(settings, dict) and settings.get(_CLASS)):
         raise ConfigurationError(
@@ -81,11 +90,24 @@ def _loaded(path: str, model: str | None) -> AdaptiveModule:
             "name it, --model ImageClassifier"
         )
     try:
-        module: AdaptiveModule = kind.load_from_checkpoint(path, map_location="cpu")
+        module: LightningModule = kind.load_from_checkpoint(path, map_location="cpu")
     except Exception as error:
         if (wrong := as_wrong_request(error)) is None:
             raise
         raise ConfigurationError(f"--ckpt_path {path}: {wrong}") from error
+    return module
+
+
+def _adapted(path: str, model: str | None) -> LightningModule:
+    """Load a module that was adapted from outside; its class must be named."""
+    kind: Any = None if model is None else find(model, "--model")
+    if not (inspect.isclass(kind) and issubclass(kind, LightningModule)):
+        said = "" if model is None else f"--model {model} is no LightningModule; "
+        raise ConfigurationError(
+            f"--ckpt_path {path}: {said}its module was adapted from outside: name the class, --model my.module.Mine, "
+            "or in Python laaf_lightning.fold(laaf_lightning.load_adapted(Mine, path), batch)"
+        )
+    module: LightningModule = load_adapted(kind, path, map_location="cpu")
     return module
 
 

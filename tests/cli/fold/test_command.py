@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import laaf_lightning as laaf
+from laaf_lightning.activations.replay.noted import note_in, notes_of
 from laaf_lightning.cli import main
 from laaf_lightning.errors import ConfigurationError
 from tests.cli.command import TINY, checkpoints_of, refusal
@@ -123,3 +125,58 @@ def test_a_module_of_another_project_by_its_path(tmp_path: Path, monkeypatch: py
     checkpoint = saved(module, tmp_path / "last.ckpt")
     fold("--ckpt_path", checkpoint, "--output", tmp_path / "net.pt", "--model", "mine.Mine")
     assert list(torch.load(tmp_path / "net.pt")) == ["0.weight", "0.bias"]
+
+
+class Foreign(pl.LightningModule):
+    """A module that knows nothing of slopes."""
+
+    def __init__(self, example: bool = True) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(2, 4), nn.Linear(4, 1)
+        self.example_input_array = torch.ones(3, 2) if example else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.b(torch.tanh(self.a(x)))
+        return output
+
+
+class Unseen(Foreign):
+    """One that tells no example."""
+
+    def __init__(self) -> None:
+        super().__init__(example=False)
+
+
+@pytest.mark.parametrize(("kind", "folded"), [(Foreign, True), (Unseen, False)])
+def test_a_module_that_was_adapted_from_outside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: type[Foreign], folded: bool
+) -> None:
+    adapted = laaf.adapt(kind(), example_input=torch.ones(3, 2))
+    adapted.get_parameter("adaptive_calls.tanh_1.a").data.fill_(1.5)
+    notes: Any = notes_of(adapted)
+    content: dict[str, Any] = {"state_dict": adapted.state_dict(), "pytorch-lightning_version": "2.6.6"}
+    note_in(content, notes, None)
+    torch.save(content, tmp_path / "foreign.ckpt")
+    asked: list[str | Path] = ["--ckpt_path", tmp_path / "foreign.ckpt", "--output", tmp_path / "plain.pt"]
+    name = f"{kind.__module__}.{kind.__name__}"
+    fold(*asked, "--model", name)
+    said = capsys.readouterr().out
+    assert ("More can go into weights where the module has an example_input_array." in said) is not folded
+    state = torch.load(tmp_path / "plain.pt", weights_only=True)
+    assert ("adaptive_calls.tanh_1.factor" in state) is not folded
+    if folded:
+        plain, x = kind(), torch.linspace(-1, 1, 6).reshape(3, 2)
+        plain.load_state_dict(state)
+        torch.testing.assert_close(plain(x), adapted(x))
+
+
+@pytest.mark.parametrize("model", [None, "torch.nn.Linear"])
+def test_a_module_that_was_adapted_from_outside_needs_its_class(tmp_path: Path, model: str | None) -> None:
+    content: dict[str, Any] = {"state_dict": {}, "pytorch-lightning_version": "2.6.6"}
+    note_in(content, {"version": 1, "sites": {}, "calls": {}}, None)
+    torch.save(content, tmp_path / "foreign.ckpt")
+    args = ["--ckpt_path", tmp_path / "foreign.ckpt", "--output", tmp_path / "plain.pt"]
+    said = [] if model is None else ["--model", model]
+    with pytest.raises(ConfigurationError, match=r"was adapted from outside: name the class, --model my\.module\.Mine"):
+        main(["fold", *map(str, args), *said])
+    assert not (tmp_path / "plain.pt").exists()

@@ -51,7 +51,9 @@ def of_transformers(name: str, config: str, example: Callable[[], dict[str, Tens
     """Name a network of transformers, small."""
 
     def make() -> tuple[nn.Module, Any]:
-        return getattr(transformers, name)(getattr(transformers, config)(**options)), example()
+        model = getattr(transformers, name)(getattr(transformers, config)(**options))
+        model.config.use_cache = False  # torch.export knows no cache among the outputs of the plain model either
+        return model, example()
 
     return Network(f"transformers {name}", make)
 

@@ -101,7 +101,7 @@ def activation_call(
         return None
     kind, in_place = _CALLS[function]
     names = ("input", *_KINDS[kind][1], "inplace")
-    settings = dict(zip(names, arguments, strict=False)) | dict(named)
+    settings = {**dict(zip(names[: len(arguments)], arguments, strict=True)), **named}
     argument = settings.pop("input", None)
     if not isinstance(argument, Tensor) or not argument.is_floating_point() or "out" in settings:
         return None

@@ -7,7 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, AdamW
+from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
     CyclicLR,
@@ -20,9 +20,11 @@ from torch.optim.lr_scheduler import (
 
 import laaf_lightning as laaf
 from tests.callbacks.adapt_activations.foreign import Batch, Perceptron, loader
+from tests.matrices_only import MATRICES_ONLY, MatricesOnly
 from tests.trainers import quiet_trainer
 
 Configure = Callable[[Any], Any]
+Factory = Callable[..., Optimizer]
 
 
 class Configured(Perceptron):
@@ -158,7 +160,7 @@ def test_slopes_that_would_never_be_trained_are_refused() -> None:
     for configure in (
         scheduled,
         lambda m: torch.optim.LBFGS(weights(m)),
-        lambda m: torch.optim.Muon(weights(m)),
+        lambda m: MatricesOnly(weights(m)),
     ):
         with pytest.raises(
             laaf.ConfigurationError, match=r"no optimiser of Configured holds the slopes activation\.a,"
@@ -166,7 +168,8 @@ def test_slopes_that_would_never_be_trained_are_refused() -> None:
             fit(Configured(configure))
 
 
-def test_two_optimisers_by_hand_hold_the_slopes_or_are_refused() -> None:
+@pytest.mark.parametrize("matrices_only", MATRICES_ONLY)
+def test_two_optimisers_by_hand_hold_the_slopes_or_are_refused(matrices_only: Factory) -> None:
     class ByHand(Configured):
         def training_step(self, batch: Batch, batch_idx: int) -> None:
             self.manual_backward(self.loss(batch))
@@ -176,7 +179,7 @@ def test_two_optimisers_by_hand_hold_the_slopes_or_are_refused() -> None:
 
     def matrices_and_rest(module: Any) -> Any:
         matrices = [p for p in module.parameters() if p.ndim == 2]
-        return torch.optim.Muon(matrices), AdamW([p for p in module.parameters() if p.ndim != 2], weight_decay=0.5)
+        return matrices_only(matrices), AdamW([p for p in module.parameters() if p.ndim != 2], weight_decay=0.5)
 
     module = ByHand(matrices_and_rest, automatic=False)
     trainer, _ = fit(module, slope_lr=0.1)
@@ -193,12 +196,13 @@ def test_two_optimisers_by_hand_hold_the_slopes_or_are_refused() -> None:
         fit(ByHand(parts, automatic=False))
 
 
-def test_an_optimiser_that_refuses_slopes_is_named_with_a_way_out() -> None:
+@pytest.mark.parametrize("matrices_only", MATRICES_ONLY)
+def test_an_optimiser_that_refuses_slopes_is_named_with_a_way_out(matrices_only: Factory) -> None:
     def configure(module: Any) -> Any:
-        return torch.optim.Muon([p for p in module.parameters() if p.ndim != 1])
+        return matrices_only([p for p in module.parameters() if p.ndim != 1])
 
     with pytest.raises(
-        laaf.ConfigurationError, match=r"the optimiser of Configured refuses slopes: Muon only supports"
+        laaf.ConfigurationError, match=r"the optimiser of Configured refuses slopes: (Muon only supports|matrices only)"
     ):
         fit(Configured(configure))
 

@@ -15,6 +15,7 @@ from laaf_lightning.activations import AdaptiveActivation, Scope, named_slopes
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import AdaptiveModule
 from laaf_lightning.modules.optimization.optimizer import build_optimizer
+from tests.matrices_only import MATRICES_ONLY
 from tests.modules.small import (
     Losses,
     burgers_data,
@@ -124,21 +125,7 @@ def test_lbfgs_with_a_line_search_trains_weights_and_slopes(
     assert all(bool((slope != 1).all()) for _, slope in named_slopes(model))
 
 
-class MatricesOnly(SGD):
-    """Refuses shapes as torch.optim.Muon does, which older versions of torch lack."""
-
-    def __init__(self, params: Iterable[Any], lr: float = 0.1) -> None:
-        super().__init__(params, lr)
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.dim() != 2:
-                    raise ValueError(f"matrices only, not {tuple(parameter.shape)}")
-
-
-MUON = [pytest.param(torch.optim.Muon, id="Muon")] if hasattr(torch.optim, "Muon") else []
-
-
-@pytest.mark.parametrize("factory", [pytest.param(MatricesOnly, id="MatricesOnly"), *MUON])
+@pytest.mark.parametrize("factory", MATRICES_ONLY)
 def test_an_optimiser_that_refuses_a_shape_gets_a_sentence_that_names_the_parameters(
     factory: Callable[..., Optimizer],
 ) -> None:

@@ -112,7 +112,7 @@ def _check_only_reader(
     memory = memory_of(value)
     for event in tape.touching[memory]:
         makes_it = event is first or (first.within is not None and event.within is first.within)
-        if makes_it or event in steps or event.within is site or reads_shape_only(event):
+        if makes_it or event in steps or event.within is site or reads_shape_only(event) or _only_views(event):
             continue
         if event.within is not None:
             raise Stays(f"a value before it is read by {names.get(event.within.module, 'another module')} too")
@@ -123,6 +123,12 @@ def _check_only_reader(
         raise Stays(f"a value before it {tape.kept[memory]}")
     if memory in tape.hooked:
         raise Stays(f"a hook of {tape.hooked[memory]} sees a value before it")
+
+
+def _only_views(event: Event) -> bool:
+    """Tell whether an operation only gives memory another shape; what reads that is an operation of its own."""
+    memories = {memory_of(tensor) for tensor in (*event.inputs, *event.outputs)}
+    return event.within is None and len(memories) == 1 and bool(event.outputs) and not event.overwrites
 
 
 def _check_layer(tape: Tape, call: Call, names: Mapping[nn.Module, str]) -> None:

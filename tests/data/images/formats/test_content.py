@@ -163,7 +163,11 @@ def test_members_of_gzip_are_read_in_turn_and_zeros_between_them_passed_over(tmp
         (gzip.compress(b"one") + b"more", "incorrect header check"),
         (b"\x1f\x8b\x08\x08" + bytes(5) + b"\xff" + b"name" * 5_000_000, "it ends within a member"),
     ],
-    ids=["members", "trailing", "name"],  # packed bytes have the time in them: as names, each worker would have other tests
+    ids=[
+        "members",
+        "trailing",
+        "name",
+    ],  # packed bytes hold the time, and would differ between workers
 )
 def test_a_gzip_file_that_only_takes_time_is_refused(tmp_path: Path, packed: bytes, problem: str) -> None:
     file = tmp_path / "packed"

@@ -40,7 +40,7 @@ MAKES: dict[str, Any] = {
 before_2_8 = torch.__version__.startswith(("2.6.", "2.7."))
 CAPTURED = [
     "lenet",
-    pytest.param("block", marks=pytest.mark.skipif(before_2_8, reason="torch 2.8 is the first that captures its calls")),
+    pytest.param("block", marks=pytest.mark.skipif(before_2_8, reason="captured from torch 2.8 on")),
 ]
 
 

@@ -51,8 +51,9 @@ def of_transformers(name: str, config: str, example: Callable[[], dict[str, Tens
     """Name a network of transformers, small."""
 
     def make() -> tuple[nn.Module, Any]:
-        model = getattr(transformers, name)(getattr(transformers, config)(**options))
-        model.config.use_cache = False  # torch.export knows no cache among the outputs of the plain model either
+        # torch.export knows no cache among the outputs of the plain model either
+        model = getattr(transformers, name)(getattr(transformers, config)(use_cache=False, **options))
+        model.config.use_cache = False
         return model, example()
 
     return Network(f"transformers {name}", make)

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from laaf_lightning.activations.recovery import adaptive_sites
+from laaf_lightning.activations.recovery import adaptive_sites, refuse_computed_slopes
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -29,7 +29,7 @@ def slope_parameter_groups(
         without slopes.
 
     Raises:
-        ConfigurationError: if `weight_decay` or `slope_lr` is negative.
+        ConfigurationError: if `weight_decay` or `slope_lr` is negative, and for a slope that is no parameter.
 
     Example:
         >>> from laaf_lightning.activations import AdaptiveActivation
@@ -40,6 +40,7 @@ def slope_parameter_groups(
     for name, value in (("weight_decay", weight_decay), ("slope_lr", slope_lr)):
         if value is not None and not value >= 0:
             raise ConfigurationError(f"{name}={value} must be >= 0, or None to leave it to the optimiser")
+    refuse_computed_slopes(model, "slope_parameter_groups")
     slopes = {site.a for _, site in adaptive_sites(model)}
     trainable = [p for p in model.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = []

@@ -12,7 +12,7 @@ from laaf_lightning.activations.adapting.changes import carry_out
 from laaf_lightning.activations.adapting.equality import check_copies, check_equal
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.refusals import refuse_wrapped
-from laaf_lightning.activations.adapting.shapes import slope_shape
+from laaf_lightning.activations.adapting.shapes import check_names, slope_shape
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where
 from laaf_lightning.activations.adapting.survey import Survey, survey
 from laaf_lightning.activations.adaptive import AdaptiveActivation
@@ -119,6 +119,7 @@ def adapt(
     found = survey(adapted, example_input, where, share_loops=share_loops)
     chosen = [one for one in found.planned if one.site.adapted]
     _check_chosen(model, found, chosen, strict)
+    check_names(feature_dim, [one.site.name for one in found.planned])
     shapes = [slope_shape(scope, one, feature_dim) for one in chosen]
     example = None if example_input is None else example_of(adapted, example_input)
     if example is not None:

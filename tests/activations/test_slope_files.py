@@ -180,7 +180,11 @@ def test_damaged_and_hostile_files_are_one_error_and_touch_nothing(file: Path, n
 
 
 def test_missing_files_folders_and_models_without_slopes(tmp_path: Path) -> None:
-    for path, text in ((tmp_path / "none.safetensors", "there is no such file"), (tmp_path, "this is no file")):
+    for path, text in (
+        (tmp_path / "none.safetensors", "there is no such file"),
+        (tmp_path / ("n" * 300), "there is no such file"),
+        (tmp_path, "this is no file"),
+    ):
         with pytest.raises(ConfigurationError, match=text):
             load_slopes(network(), path)
     for call in (save_slopes, load_slopes):

@@ -54,7 +54,8 @@ def fold(model: M, example_input: Any = None, *, inplace: bool = False) -> M:
 
     Args:
         model: any module; weights are changed, so an optimiser's state no longer fits.
-        example_input: one batch, as for `adapt`.
+        example_input: one batch, as for `adapt`, on which the forward goes the way that it goes on all others; what it
+            does with a layer on other inputs alone is not seen.
         inplace: change `model` itself instead of a deep copy, once a copy was found to compute the same.
 
     Returns:

@@ -49,8 +49,8 @@ def write_whole(file: str | Path, write: Callable[[BinaryIO], object], what: str
         replace: whether a file of that name may be replaced.
 
     Raises:
-        NotWrittenError: if the operating system refuses; the text names file, reason, the bytes that the file needs and
-            those that are free.
+        NotWrittenError: if the operating system refuses, or a device is there; the text names file, reason, the bytes
+            that the file needs and those that are free.
         FileExistsError: if a file of that name is there and is not to be replaced.
 
     Example:
@@ -65,8 +65,8 @@ def write_whole(file: str | Path, write: Callable[[BinaryIO], object], what: str
     try:
         _make_folder(file.parent)
         _remove_left_behind(file.parent)
-        if not replace and file.exists():
-            raise FileExistsError(*_is_there(file))
+        if file.exists() and not (replace and (file.is_file() or file.is_dir())):
+            raise FileExistsError(errno.EEXIST, "a device or a pipe is there", str(file))
         with _temporary(file) as (temporary, opened):
             stream.target = opened
             write(stream)  # type: ignore[arg-type]  # all of a BinaryIO that a writer needs

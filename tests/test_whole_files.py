@@ -118,6 +118,15 @@ def test_a_folder_in_the_way_a_file_as_folder_and_a_name_too_long_are_errors(tmp
     assert names(tmp_path) == ["file", "folder.ckpt"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(NotWrittenError, match=r"cannot write .*pipe': a device or a pipe is there"):
+        write_whole_text(tmp_path / "pipe", "1")
+    assert (tmp_path / "pipe").is_fifo()
+    assert names(tmp_path) == ["pipe"]
+
+
 def test_the_longest_name_that_the_system_takes_is_taken(tmp_path: Path) -> None:
     name = "ä" * 127
     write_whole_text(tmp_path / name, "1")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import sys
+from typing import TypeVar
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 
 from laaf_lightning.errors import ConfigurationError
 
+M = TypeVar("M", bound=nn.Module)
 _WRAPPERS = ("DistributedDataParallel", "DataParallel", "FullyShardedDataParallel", "DeepSpeedEngine")
 
 
@@ -70,6 +73,33 @@ def wrapper_of(model: nn.Module) -> str | None:
     if any(type(module).__name__.startswith("FSDP") for module in model.modules()):
         return "fully_shard"
     return "torch.compile" if hasattr(model, "_orig_mod") else None
+
+
+def copy_of(model: M, asker: str, way_out: str) -> M:
+    """Copy a model; one that was compiled in place holds the code of the original, which a copy must not run.
+
+    Args:
+        model: any module.
+        asker: the function that needs a copy, for the error.
+        way_out: what to do where there is none, for the error.
+
+    Returns:
+        A deep copy.
+
+    Raises:
+        ConfigurationError: for a model that cannot be copied.
+    """
+    try:
+        copied = copy.deepcopy(model)
+    except Exception as error:  # whatever a module of another's may raise
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"{asker}: {type(model).__name__} cannot be copied ({type(error).__name__}: {reason}), and without a copy "
+            f"nothing can be tried before it is changed: {way_out}"
+        ) from error
+    for module in copied.modules():
+        vars(module).pop("_compiled_call_impl", None)
+    return copied
 
 
 def not_initialised(model: nn.Module) -> str | None:

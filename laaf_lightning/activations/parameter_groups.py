@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import nn
 
-from laaf_lightning.activations.recovery import adaptive_sites
+from laaf_lightning.activations.recovery import adaptive_sites, refuse_computed_slopes
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -29,7 +30,7 @@ def slope_parameter_groups(
         without slopes.
 
     Raises:
-        ConfigurationError: if `weight_decay` or `slope_lr` is negative.
+        ConfigurationError: if `weight_decay` or `slope_lr` is negative, and for a slope that is no parameter.
 
     Example:
         >>> from laaf_lightning.activations import AdaptiveActivation
@@ -37,9 +38,9 @@ def slope_parameter_groups(
         >>> [(len(g["params"]), g.get("weight_decay")) for g in slope_parameter_groups(model)]
         [(2, None), (1, 0.0)]
     """
-    for name, value in (("weight_decay", weight_decay), ("slope_lr", slope_lr)):
-        if value is not None and not value >= 0:
-            raise ConfigurationError(f"{name}={value} must be >= 0, or None to leave it to the optimiser")
+    check_rate("weight_decay", weight_decay, "the optimiser's")
+    check_rate("slope_lr", slope_lr, "the optimiser's")
+    refuse_computed_slopes(model, "slope_parameter_groups")
     slopes = {site.a for _, site in adaptive_sites(model)}
     trainable = [p for p in model.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = []
@@ -48,3 +49,29 @@ def slope_parameter_groups(
     if trained := [p for p in trainable if p in slopes]:
         groups.append({"params": trained, "weight_decay": 0.0} | ({} if slope_lr is None else {"lr": slope_lr}))
     return groups
+
+
+def check_rate(name: str, value: object, otherwise: str) -> None:
+    """Refuse a rate that is no finite number ≥ 0.
+
+    Args:
+        name: of the setting.
+        value: None is allowed.
+        otherwise: what holds for None.
+
+    Raises:
+        ConfigurationError: for any other value.
+
+    Example:
+        >>> check_rate("slope_lr", -1, "the optimiser's")
+        Traceback (most recent call last):
+        laaf_lightning.errors.ConfigurationError: slope_lr=-1 must be a finite number >= 0, or None for the optimiser's
+    """
+    if value is None:
+        return
+    try:
+        rate = math.nan if isinstance(value, (bool, str)) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        raise ConfigurationError(f"{name}={value!r} must be a finite number >= 0, or None for {otherwise}")

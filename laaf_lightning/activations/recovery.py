@@ -43,6 +43,24 @@ def adaptive_sites(model: nn.Module) -> list[tuple[str, AdaptiveActivation]]:
     return list(sites.values())
 
 
+def refuse_computed_slopes(model: nn.Module, asker: str) -> None:
+    """Refuse slopes that are no parameters of their sites, as under a parametrization.
+
+    Args:
+        model: any module.
+        asker: the function that trains, saves or takes away the parameters, for the error.
+
+    Raises:
+        ConfigurationError: that names the first one.
+    """
+    for name, site in adaptive_sites(model):
+        if "a" not in site._parameters:
+            raise ConfigurationError(
+                f"{asker}: the slope of {name!r} is computed from other parameters, which are not known here: make it "
+                "one of its own again, torch.nn.utils.parametrize.remove_parametrizations(site, 'a')"
+            )
+
+
 def _plain(name: str) -> str:
     """Leave out of a module's name what ``torch.compile`` puts there."""
     return ".".join(part for part in name.split(".") if part != "_orig_mod")

@@ -9,6 +9,7 @@ from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 Scope = Literal["fixed", "global", "layer", "channel", "neuron"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+_SMALLEST = 1e-37
 
 
 def check_scope(scope: str) -> Scope:
@@ -30,7 +31,7 @@ def check_scope(scope: str) -> Scope:
 
 
 def check_scaling_factor(n: float) -> float:
-    """Return the scaling factor as a float if it is finite and positive.
+    """Return the scaling factor as a float if it is positive, and finite in float32 as 1/n is.
 
     Args:
         n: the fixed factor in σ(n·a·z); the paper takes n ≥ 1.
@@ -47,4 +48,9 @@ def check_scaling_factor(n: float) -> float:
         number = math.nan
     if not (number > 0 and math.isfinite(number)):
         raise ConfigurationError(f"n={n!r} must be a finite number > 0 (the paper takes n >= 1, often 10)")
+    if not _SMALLEST <= number <= 1 / _SMALLEST:
+        raise ConfigurationError(
+            f"n={n!r} is beyond float32, in which n and the slope 1/n are held: give one from {_SMALLEST:g} to "
+            f"{1 / _SMALLEST:g} (the paper takes n >= 1, often 10)"
+        )
     return number

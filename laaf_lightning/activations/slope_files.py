@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from laaf_lightning._version import __version__
 from laaf_lightning.activations.adapted.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.recovery import adaptive_sites
+from laaf_lightning.activations.recovery import adaptive_sites, refuse_computed_slopes
 from laaf_lightning.errors import ConfigurationError, shortened
 from laaf_lightning.whole_files import write_whole
 
@@ -52,7 +53,7 @@ def save_slopes(model: nn.Module, path: str | Path) -> None:
     """
     from safetensors.torch import save  # noqa: PLC0415  # not needed by those who train
 
-    slopes = _slopes_of(model, "save_slopes")
+    slopes, file = _slopes_of(model, "save_slopes"), _file(path, "save_slopes")
     for name, slope in slopes.items():
         if not bool(slope.detach().isfinite().all()):
             raise ConfigurationError(f"save_slopes: the slope {name!r} is not finite, and could not be loaded again")
@@ -63,7 +64,7 @@ def save_slopes(model: nn.Module, path: str | Path) -> None:
         "torch": str(torch.__version__),
     }
     content = save({name: slope.detach().cpu().contiguous() for name, slope in slopes.items()}, metadata)
-    write_whole(path, lambda stream: stream.write(content), "slopes")
+    write_whole(file, lambda stream: stream.write(content), "slopes")
 
 
 def load_slopes(model: nn.Module, path: str | Path) -> None:
@@ -78,7 +79,7 @@ def load_slopes(model: nn.Module, path: str | Path) -> None:
             that has other ones; it names the first differences.
     """
     slopes = _slopes_of(model, "load_slopes")
-    tensors, sites = _read(Path(path), slopes)
+    tensors, sites = _read(_file(path, "load_slopes"), slopes)
     if differences := _differences(slopes, _description(model), tensors, sites):
         more = len(differences) - _SHOWN
         raise ConfigurationError(
@@ -91,12 +92,22 @@ def load_slopes(model: nn.Module, path: str | Path) -> None:
 
 
 def _slopes_of(model: nn.Module, asker: str) -> dict[str, nn.Parameter]:
+    refuse_computed_slopes(model, asker)
     slopes = {name: site.a for name, site in adaptive_sites(model) if site.a is not None}
     if not slopes:
         raise ConfigurationError(
             f"{asker}: {type(model).__name__} has no slopes; laaf_lightning.adapt(model, …) gives it some"
         )
+    for name, slope in slopes.items():
+        if slope.is_meta:
+            raise ConfigurationError(f"{asker}: the slope {name!r} is on the meta device: give the model values first")
     return slopes
+
+
+def _file(path: object, asker: str) -> Path:
+    if not isinstance(path, (str, os.PathLike)) or not Path(path).name or "\0" in str(path):
+        raise ConfigurationError(f"{asker}: path={path!r} is no name of a file: give one, 'slopes.safetensors'")
+    return Path(path)
 
 
 def _description(model: nn.Module) -> dict[str, Any]:
@@ -128,8 +139,9 @@ def _read(path: Path, slopes: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], 
     from safetensors import safe_open  # noqa: PLC0415  # as above
 
     named = f"load_slopes: {str(path)!r}"
-    if not path.is_file():
-        raise ConfigurationError(f"{named}: there is no such file")
+    if not os.path.isfile(path):  # noqa: PTH113  # no errors
+        there = os.path.exists(path)  # noqa: PTH110  # as above
+        raise ConfigurationError(f"{named}: {'this is no file' if there else 'there is no such file'}")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

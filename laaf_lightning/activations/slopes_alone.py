@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.model_argument import check_model
-from laaf_lightning.activations.recovery import adaptive_sites
+from laaf_lightning.activations.recovery import adaptive_sites, refuse_computed_slopes
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -26,7 +25,7 @@ def train_only_slopes(model: nn.Module) -> list[nn.Parameter]:
         The slopes' parameters, each once, for the optimiser.
 
     Raises:
-        ConfigurationError: for a model without slopes; then nothing is frozen.
+        ConfigurationError: for a model without slopes, or with one that is no parameter; then nothing is frozen.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(2, 3), AdaptiveActivation("tanh"), nn.Linear(3, 1))
@@ -34,6 +33,7 @@ def train_only_slopes(model: nn.Module) -> list[nn.Parameter]:
         >>> len(slopes), [name for name, p in model.named_parameters() if p.requires_grad]
         (1, ['1.a'])
     """
+    refuse_computed_slopes(model, "train_only_slopes")
     slopes = [site.a for _, site in adaptive_sites(model) if site.a is not None]
     if not slopes:
         raise ConfigurationError(
@@ -62,7 +62,7 @@ def slopes_off(model: nn.Module) -> Iterator[None]:
         Nothing.
 
     Raises:
-        ConfigurationError: for what is no model.
+        ConfigurationError: for what is no model, and for a slope that is no parameter.
 
     Example:
         >>> import torch
@@ -75,7 +75,7 @@ def slopes_off(model: nn.Module) -> Iterator[None]:
         >>> site(torch.ones(())).item()
         10.0
     """
-    check_model(model)
+    refuse_computed_slopes(model, "slopes_off")
     # A module that hangs at several places comes once.
     sites = [(site, site.a) for site in model.modules() if isinstance(site, AdaptiveActivation) and site.a is not None]
     for site, _ in sites:

@@ -47,8 +47,12 @@ def load_adapted(
     Example:
         ``model = laaf.load_adapted(MyModule, "runs/laaf/2026-11-28T13-35-35/checkpoints/last.ckpt")``
     """
+    _check_kind(kind)
     name = kind.__name__
-    content = load_content(checkpoint_path, "checkpoint_path", "cpu" if map_location is None else map_location)
+    try:
+        content = load_content(checkpoint_path, "checkpoint_path", "cpu" if map_location is None else map_location)
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"checkpoint_path={str(checkpoint_path)!r}: there is no such file") from error
     state: dict[str, Any] = content["state_dict"]
     noted = noted_in(content)
     slopes = slope_keys(noted[0]) if noted is not None else noted_slopes(state)
@@ -70,6 +74,12 @@ def load_adapted(
     with _mismatch_in_words(problem):
         module.load_state_dict(state)
     return module
+
+
+def _check_kind(kind: object) -> None:
+    if not (isinstance(kind, type) and issubclass(kind, LightningModule)):
+        given = kind.__name__ if isinstance(kind, type) else f"a {type(kind).__name__}"
+        raise ConfigurationError(f"load_adapted: kind={given} is no class of a LightningModule: give one, MyModule")
 
 
 @contextmanager

@@ -117,6 +117,17 @@ def test_scaling_factor_that_is_not_positive_is_refused(n: Any) -> None:
         AdaptiveActivation("tanh", n=n)
 
 
+@pytest.mark.parametrize("n", [1e-300, 1e-40, 1e40, 1e300])
+def test_scaling_factor_that_float32_does_not_hold_is_refused(n: float) -> None:
+    with pytest.raises(ConfigurationError, match=r"^n=1e.* is beyond float32, .* give one from 1e-37 to 1e\+37"):
+        AdaptiveActivation("tanh", n=n)
+
+
+@pytest.mark.parametrize("n", [1e-37, 1e37])
+def test_the_smallest_and_the_largest_scaling_factor_start_at_one(n: float) -> None:
+    assert AdaptiveActivation("tanh", n=n).slope.item() == 1
+
+
 @pytest.mark.parametrize("n", [np.float32(10), np.int64(10), torch.tensor(10.0)], ids=["float32", "int64", "tensor"])
 def test_scaling_factor_may_be_any_kind_of_number(n: Any) -> None:
     assert AdaptiveActivation("tanh", n=n).n == 10.0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -91,7 +92,8 @@ def test_frozen_parameters_are_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", ["weight_decay", "slope_lr"])
-@pytest.mark.parametrize("value", [-1e-9, -1, math.nan])
-def test_negative_settings_are_refused(name: str, value: float) -> None:
-    with pytest.raises(ConfigurationError, match=rf"{name}={value} must be >= 0, or None to leave it to the optimiser"):
+@pytest.mark.parametrize("value", [-1e-9, -1, math.nan, math.inf, "high", True, [1]])
+def test_settings_that_are_no_rates_are_refused(name: str, value: Any) -> None:
+    text = re.escape(f"{name}={value!r} must be a finite number >= 0, or None for the optimiser's")
+    with pytest.raises(ConfigurationError, match=text):
         slope_parameter_groups(MLP(2, 1), **{name: value})

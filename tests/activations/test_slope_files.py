@@ -180,8 +180,12 @@ def test_damaged_and_hostile_files_are_one_error_and_touch_nothing(file: Path, n
 
 
 def test_missing_files_folders_and_models_without_slopes(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.safetensors", tmp_path):
-        with pytest.raises(ConfigurationError, match="there is no such file"):
+    for path, text in (
+        (tmp_path / "none.safetensors", "there is no such file"),
+        (tmp_path / ("n" * 300), "there is no such file"),
+        (tmp_path, "this is no file"),
+    ):
+        with pytest.raises(ConfigurationError, match=text):
             load_slopes(network(), path)
     for call in (save_slopes, load_slopes):
         with pytest.raises(ConfigurationError, match="MLP has no slopes; laaf_lightning"):
@@ -189,6 +193,20 @@ def test_missing_files_folders_and_models_without_slopes(tmp_path: Path) -> None
         with pytest.raises(ConfigurationError, match="is a class"):
             call(MLP, tmp_path / "x.safetensors")  # type: ignore[arg-type]
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("path", [None, 5, "", ".", "a\0b"])
+def test_what_is_no_name_of_a_file_is_refused(path: Any) -> None:
+    for call in (save_slopes, load_slopes):
+        with pytest.raises(ConfigurationError, match=r"path=.* is no name of a file: give one, 'slopes\.safetensors'"):
+            call(network(), path)
+
+
+def test_slopes_without_values_are_neither_saved_nor_loaded(file: Path) -> None:
+    save_slopes(network(), file)
+    for call in (save_slopes, load_slopes):
+        with pytest.raises(ConfigurationError, match=r"the slope 'activations\.0' is on the meta device"):
+            call(network().to("meta"), file)
 
 
 def test_slopes_that_are_not_finite_are_not_saved_and_a_file_stays_whole(file: Path) -> None:

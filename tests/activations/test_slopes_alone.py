@@ -7,9 +7,20 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from laaf_lightning import MLP
-from laaf_lightning.activations import AdaptiveActivation, adapt, named_slopes, slopes_off, train_only_slopes
+from laaf_lightning.activations import (
+    AdaptiveActivation,
+    adapt,
+    fold,
+    load_slopes,
+    named_slopes,
+    save_slopes,
+    slope_parameter_groups,
+    slopes_off,
+    train_only_slopes,
+)
 from laaf_lightning.errors import ConfigurationError
 from tests.activations.folding.models import Net
 
@@ -93,3 +104,29 @@ def test_slopes_of_calls_and_adapted_modules_are_off_too() -> None:
         assert torch.equal(model(x), plain(x))
     with slopes_off(nn.Linear(2, 2)):
         pass
+
+
+def off(model: nn.Module) -> None:
+    with slopes_off(model):
+        pass
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        off,
+        fold,
+        train_only_slopes,
+        slope_parameter_groups,
+        lambda model: save_slopes(model, "slopes.safetensors"),
+        lambda model: load_slopes(model, "slopes.safetensors"),
+    ],
+)
+def test_slopes_that_are_computed_are_refused_and_stay_what_they_are(use: Any) -> None:
+    model = nn.Sequential(nn.Linear(2, 2), AdaptiveActivation("tanh"))
+    register_parametrization(model[1], "a", nn.Softplus())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(ConfigurationError, match=r"the slope of '1' is computed.*remove_parametrizations\(site, 'a'\)"):
+        use(model)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -57,6 +57,14 @@ def test_another_class_is_refused_in_a_sentence(tmp_path: Path) -> None:
         laaf.load_adapted(Rectified, path)
 
 
+def test_what_is_no_module_and_no_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    for kind in (Perceptron(), "Perceptron", nn.Linear):
+        with pytest.raises(laaf.ConfigurationError, match=r"^load_adapted: kind=.* is no class of a LightningModule"):
+            laaf.load_adapted(kind, tmp_path / "a.ckpt")  # type: ignore[arg-type,type-var]
+    with pytest.raises(laaf.ConfigurationError, match=r"^checkpoint_path='.*a\.ckpt': there is no such file$"):
+        laaf.load_adapted(Perceptron, tmp_path / "a.ckpt")
+
+
 def test_a_plain_checkpoint_is_refused_with_the_call_that_loads_it(tmp_path: Path) -> None:
     path = saved(Perceptron(4), tmp_path / "a.ckpt")
     with pytest.raises(laaf.ConfigurationError, match=r"holds no slopes: Perceptron\.load_from_checkpoint loads it"):
@@ -73,6 +81,9 @@ def test_a_plain_checkpoint_is_refused_with_the_call_that_loads_it(tmp_path: Pat
         lambda notes: notes | {"request": 7},
         lambda notes: {**notes, "calls": {"": {**notes["calls"][""], "training": [["exec", {}, "gelu_1"]]}}},
         lambda notes: {"version": 1, "sites": {}},
+        lambda notes: {**notes, "sites": {"activation": {**notes["sites"]["activation"], "shape": [10**12]}}},
+        lambda notes: {**notes, "sites": {"activation": {**notes["sites"]["activation"], "shape": [-1]}}},
+        lambda notes: {**notes, "sites": {"activation": {**notes["sites"]["activation"], "shape": "abc"}}},
     ],
 )
 def test_damaged_notes_are_a_sentence(tmp_path: Path, damage: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -13,11 +12,11 @@ from laaf_lightning.activations.adapting.changes import carry_out
 from laaf_lightning.activations.adapting.equality import check_copies, check_equal
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.refusals import refuse_wrapped
-from laaf_lightning.activations.adapting.shapes import slope_shape
+from laaf_lightning.activations.adapting.shapes import check_names, slope_shape
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where
 from laaf_lightning.activations.adapting.survey import Survey, survey
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.model_argument import check_model, refuse_in_own_constructor
+from laaf_lightning.activations.model_argument import check_model, copy_of, refuse_in_own_constructor
 from laaf_lightning.activations.recording.behaviour import is_activation
 from laaf_lightning.activations.recording.example import example_of
 from laaf_lightning.activations.scopes import Scope, check_scaling_factor, check_scope
@@ -116,10 +115,11 @@ def adapt(
         raise ConfigurationError(
             f"adapt: scope={scope!r} needs example_input=…, one batch, to find the shape at each activation"
         )
-    adapted = model if inplace else _copied(model)
+    adapted = model if inplace else copy_of(model, "adapt", "adapt it itself, inplace=True")
     found = survey(adapted, example_input, where, share_loops=share_loops)
     chosen = [one for one in found.planned if one.site.adapted]
     _check_chosen(model, found, chosen, strict)
+    check_names(feature_dim, [one.site.name for one in found.planned])
     shapes = [slope_shape(scope, one, feature_dim) for one in chosen]
     example = None if example_input is None else example_of(adapted, example_input)
     if example is not None:
@@ -128,14 +128,6 @@ def adapt(
     if example is not None and not inplace:
         check_equal(adapted, example, found)
     return adapted
-
-
-def _copied(model: M) -> M:
-    """Copy a model; one that was compiled in place holds the code of the original, which a copy must not run."""
-    copied = copy.deepcopy(model)
-    for module in copied.modules():
-        module._compiled_call_impl = None
-    return copied
 
 
 def _check_chosen(model: nn.Module, found: Survey, chosen: list[Planned], strict: bool) -> None:

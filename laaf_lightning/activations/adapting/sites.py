@@ -121,6 +121,8 @@ def _predicate(where: Any, names: Sequence[str]) -> Callable[[ActivationSite, nn
         except TypeError:
             return lambda site, _module: bool(where(site))
         return lambda site, module: bool(where(module, site.name))
+    if not isinstance(where, Iterable):
+        raise ConfigurationError(f"where={where!r} is no regular expression, list of names or predicate")
     chosen = [*where]
     for name in chosen:
         if name not in names:

@@ -29,16 +29,18 @@ def check_equal(folded: nn.Module, example: Example, output: Any) -> None:
     first, again = _output(folded, example), _output(folded, example)
     dtypes = [parameter.dtype for parameter in folded.parameters() if parameter.is_floating_point()]
     widest = max((_TOLERANCES.get(dtype, 0.0) for dtype in dtypes), default=0.0)
-    pairs = [*zip(tensors_in(output), tensors_in(first), tensors_in(again), strict=True)]
+    tensors = ([*tensors_in(each, opened=set())] for each in (output, first, again))
+    pairs = [*zip(*tensors, strict=True)]
     if any(not torch.equal(one.nan_to_num(), two.nan_to_num()) for _, one, two in pairs):
         return  # never twice the same, which tells nothing
     for before, after, _ in pairs:
         error = _error(before, after)
         if error > max(widest, _TOLERANCES.get(before.dtype, 0.0)):
+            rounding = "" if before.dtype == torch.float64 else ", or rounding grows in it: try fold(model.double(), …)"
             raise ConfigurationError(
                 f"fold: the folded {type(folded).__name__} computes something else on example_input (relative error "
-                f"{error:.1g}), so nothing is changed: its weights are used in a way that fold does not see; fold "
-                "parts of it, or keep the slopes"
+                f"{error:.1g}), so nothing is changed: its weights are used in a way that fold does not see{rounding}; "
+                "fold parts of it, or keep the slopes"
             )
 
 

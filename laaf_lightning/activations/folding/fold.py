@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,7 +21,7 @@ from laaf_lightning.activations.folding.refusals import refuse_unfoldable
 from laaf_lightning.activations.folding.report import FoldedSite, FoldReport, note
 from laaf_lightning.activations.folding.tracing.affine import scaled
 from laaf_lightning.activations.folding.tracing.tape import Tape, play
-from laaf_lightning.activations.model_argument import check_model
+from laaf_lightning.activations.model_argument import check_model, copy_of
 from laaf_lightning.activations.recording.example import Example, example_of
 from laaf_lightning.errors import ConfigurationError
 
@@ -49,12 +48,14 @@ def fold(model: M, example_input: Any = None, *, inplace: bool = False) -> M:
     adapted. A slope that cannot, as behind an addition, keeps its place as a buffer ``factor``, σ(c·z); `fold_report`
     says which and why.
 
-    Without `example_input` only what is certain goes into weights: neighbours in an ``nn.Sequential``, and in models
-    that have an ``example_input`` or ``example_input_array`` of their own, as those of this package, what that shows.
+    Without `example_input` only what is certain goes into weights: neighbours in a model that is an ``nn.Sequential``
+    or in one within it, and in models that have an ``example_input`` or ``example_input_array`` of their own, as those
+    of this package, what that shows.
 
     Args:
         model: any module; weights are changed, so an optimiser's state no longer fits.
-        example_input: one batch, as for `adapt`.
+        example_input: one batch, as for `adapt`, on which the forward goes the way that it goes on all others; what it
+            does with a layer on other inputs alone is not seen.
         inplace: change `model` itself instead of a deep copy, once a copy was found to compute the same.
 
     Returns:
@@ -73,7 +74,7 @@ def fold(model: M, example_input: Any = None, *, inplace: bool = False) -> M:
     """
     check_model(model)
     refuse_unfoldable(model, inplace)
-    trial = _copy(model)
+    trial = copy_of(model, "fold", "fold the part of it that holds the network")
     decisions, runs = _decisions(trial, example_input)
     decisions = without_tied(model if inplace else trial, decisions)  # a copy shares less
     kinds = {name: kind_of(name, site) for name, site in sites_of(model).items()}
@@ -87,16 +88,6 @@ def fold(model: M, example_input: Any = None, *, inplace: bool = False) -> M:
     note(folded, report)
     _warn(folded, report)
     return folded
-
-
-def _copy(model: M) -> M:
-    try:
-        return copy.deepcopy(model)
-    except Exception as error:  # whatever a module of another's may raise
-        raise ConfigurationError(
-            f"fold: {type(model).__name__} cannot be copied ({type(error).__name__}: {error}), and without a copy "
-            "nothing can be tried before it is changed: fold the part of it that holds the network"
-        ) from error
 
 
 def _decisions(model: nn.Module, example_input: Any) -> tuple[dict[str, Decision], list[_Run]]:

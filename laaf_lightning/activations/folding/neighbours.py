@@ -1,8 +1,9 @@
-"""What is certain without running a model: an affine layer and its activation side by side in an ``nn.Sequential``."""
+"""What is certain without running a model: layer and activation side by side, called by sequences alone."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,9 @@ _LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
 
 
 def decide_without_example(model: nn.Module) -> dict[str, Decision]:
-    """Decide for the sites that stand in an ``nn.Sequential``; all others keep their slope.
+    """Decide for the sites of an ``nn.Sequential``, and of sequences within it; all others keep their slope.
+
+    A sequence within another module stays out: its forward may call a layer of it elsewhere too.
 
     Args:
         model: that is not run.
@@ -37,9 +40,7 @@ def decide_without_example(model: nn.Module) -> dict[str, Decision]:
     names, sites = names_of(model), sites_of(model)
     places = Counter(child for module in model.modules() for child in module._modules.values() if child is not None)
     decisions = {name: Decision(kept="no example_input tells what stands before it") for name in sites}
-    for sequence in model.modules():
-        if not isinstance(sequence, nn.Sequential) or type(sequence).forward is not nn.Sequential.forward:
-            continue
+    for sequence in _sequences(model):
         before: list[nn.Module] = []
         for module in sequence:
             if (name := names[module]) in sites:
@@ -51,6 +52,14 @@ def decide_without_example(model: nn.Module) -> dict[str, Decision]:
                     decisions[name] = Decision(kept=str(reason), around=around)
             before.append(module)
     return decisions
+
+
+def _sequences(module: nn.Module) -> Iterator[nn.Sequential]:
+    """Find the sequences around which there are sequences only."""
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        yield module
+        for child in module:
+            yield from _sequences(child)
 
 
 def _taker(
@@ -72,7 +81,7 @@ def _taker(
     for module in (site, layer, *between):
         if places[module] > 1 and module not in between:
             raise Stays(f"{names[module]} stands at several places, and no example_input tells how it is called")
-        if module is not site and (module._forward_hooks or module._forward_pre_hooks):
+        if module._forward_pre_hooks or (module is not site and module._forward_hooks):
             raise Stays(f"a hook of {names[module]} sees a value before it")
     of_each = _slopes(layer, between, slope)
     check_sign(slope, of_each, any(isinstance(module, _LARGEST) for module in between))

@@ -8,6 +8,7 @@ from torch import nn
 from laaf_lightning.activations.adapted.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.model_argument import not_initialised, wrapper_of
+from laaf_lightning.activations.recovery import adaptive_sites, refuse_computed_slopes
 from laaf_lightning.errors import ConfigurationError
 
 
@@ -21,6 +22,7 @@ def refuse_unfoldable(model: nn.Module, inplace: bool) -> None:
     Raises:
         ConfigurationError: with what to do.
     """
+    refuse_computed_slopes(model, "fold")
     reason = _wrapped(model) or _not_in_place(model, inplace)
     if reason := reason or _unfinished(model) or _of_ones_own(model) or _not_finite(model):
         raise ConfigurationError(f"fold: {reason}")
@@ -71,4 +73,7 @@ def _not_finite(model: nn.Module) -> str | None:
         ordinary = tensor.is_floating_point() and tensor.layout == torch.strided
         if ordinary and not bool(tensor.detach().isfinite().all()):
             return f"{name!r} is not finite, so that no output tells whether the folded model is the same"
+    for name, site in adaptive_sites(model):
+        if not bool(site.slope.detach().isfinite().all()):
+            return f"n·a of {name!r} is not finite in {site.slope.dtype}: fold it in a wider dtype, model.double()"
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from laaf_lightning.activations.adapted.intercepted import CALLS, AdaptiveCalls, Expected
 from laaf_lightning.activations.adapted.replaced import AdaptedModule
@@ -82,9 +82,14 @@ def noted_in(checkpoint: Mapping[str, Any]) -> tuple[Notes, dict[str, Any] | Non
         raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: it holds no notes on how a model was adapted")
     notes = {name: value for name, value in kept.items() if name != "request"}
     try:
-        slope_keys(notes)
+        shapes = _shapes(notes)
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: {type(error).__name__}: {error}") from None
+    state = checkpoint.get("state_dict", {})
+    for key, shape in shapes.items():
+        saved = state.get(key)
+        if not isinstance(saved, Tensor) or [*saved.shape] != shape:
+            raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: {key!r} is no slope of shape {shape}")
     return notes, parts[-1]
 
 
@@ -97,10 +102,22 @@ def slope_keys(notes: Notes) -> set[str]:
     Returns:
         The keys of all slopes and of their n.
     """
-    sites = [name for site in notes["sites"].values() for name in site["names"]]
-    sites += [f"{_below(name, CALLS)}.{site}" for owner in notes["calls"].values() for name in owner["names"]
-              for site in owner["sites"]]  # fmt: skip
-    return {_below(site, kind) for site in sites for kind in ("a", "n")}
+    return {_below(name, kind) for name in _noted(notes) for kind in ("a", "n")}
+
+
+def _noted(notes: Notes) -> dict[str, dict[str, Any]]:
+    """List what is said of each slope, by every name of it."""
+    sites = {name: site for site in notes["sites"].values() for name in site["names"]}
+    for owner in notes["calls"].values():
+        sites |= {
+            f"{_below(name, CALLS)}.{call}": site for name in owner["names"] for call, site in owner["sites"].items()
+        }
+    return sites
+
+
+def _shapes(notes: Notes) -> dict[str, Any]:
+    """Return the shape of each slope, by its key."""
+    return {_below(name, "a"): site["shape"] for name, site in _noted(notes).items() if site["shape"] is not None}
 
 
 def _below(name: str, child: str) -> str:

@@ -11,9 +11,11 @@ from pytorch_lightning.utilities import rank_zero_info
 from torch.optim import Optimizer
 
 from laaf_lightning.activations import AdaptiveActivation, Scope, check_scaling_factor, check_scope
+from laaf_lightning.activations.parameter_groups import check_rate
 from laaf_lightning.activations.replay.noted import Notes, note_in, noted_in, notes_of
 from laaf_lightning.activations.replay.repeated import adapt_as_noted
 from laaf_lightning.callbacks.adapt_activations.around import put_around, take_off
+from laaf_lightning.callbacks.adapt_activations.copies import copies_in_callbacks
 from laaf_lightning.callbacks.adapt_activations.example import example_of_data
 from laaf_lightning.callbacks.adapt_activations.found import calls_in_step, notes_on_example
 from laaf_lightning.callbacks.adapt_activations.refusals import (
@@ -73,10 +75,11 @@ class AdaptActivations(Callback):
         self.scope = None if scope is None else check_scope(scope)
         self.n = check_scaling_factor(n)
         self.where = where
-        if slope_lr is not None and (scope is None or not slope_lr >= 0):
+        check_rate("slope_lr", slope_lr, "the weights' learning rate")
+        if slope_lr is not None and scope is None:
             raise ConfigurationError(
-                f"slope_lr={slope_lr} must be >= 0, or None for the weights' learning rate, and needs a scope, which "
-                "is off (--adapt.scope layer); a module of laaf_lightning has its own, --model.slope_lr"
+                f"slope_lr={slope_lr} needs a scope, which is off: give scope='layer' (--adapt.scope layer); a module "
+                "of laaf_lightning has its own, --model.slope_lr"
             )
         self.slope_lr = slope_lr
         self.strict = strict
@@ -183,9 +186,10 @@ class AdaptActivations(Callback):
         notes, refused = trainer.strategy.broadcast((notes, refused))
         if refused is not None:
             raise ConfigurationError(refused)
-        if notes is not None:
-            adapt_as_noted(module, notes)
-        keep_request(module, self._request)
+        for each in [*copies_in_callbacks(trainer, module), module]:
+            if notes is not None:
+                adapt_as_noted(each, notes)
+            keep_request(each, self._request)
         rank_zero_info(self._in_words(module, notes))
 
     def _in_words(self, module: LightningModule, notes: Notes | None) -> str:
@@ -212,7 +216,8 @@ class AdaptActivations(Callback):
                     f"{type(trainer.strategy).__name__} loads checkpoints after the optimiser is made, too late to "
                     f"adapt {type(module).__name__} as the checkpoint says: take --trainer.strategy ddp"
                 )
-            take_slopes(module, checkpoint)
+            for each in [*copies_in_callbacks(trainer, module), module]:
+                take_slopes(each, checkpoint)
         own(checkpoint)
 
     def _save(self, module: LightningModule, own: Callable[[Any], Any], checkpoint: dict[str, Any]) -> None:

@@ -45,6 +45,7 @@ class SlopeGroups:
         self._slopes = {site.a: f"{name}.a" for name, site in adaptive_sites(module) if site.a is not None}
         self._slope_lr = slope_lr
         self._rates: list[_OwnRate] = []
+        self._without_groups = ""  # why
 
     def configured(self, configure: Callable[[], Any]) -> Any:
         """Let a module make its optimisers.
@@ -126,9 +127,11 @@ class SlopeGroups:
             raise
         if self._slope_lr is not None:
             raise ConfigurationError(
-                f"slope_lr={self._slope_lr} needs an optimiser with parameter groups, and that of {self._name} says: "
-                f"{error}; leave slope_lr out (--adapt.slope_lr null)"
+                f"slope_lr={self._slope_lr} needs an optimiser with parameter groups, and with one for slopes "
+                f"configure_optimizers of {self._name} fails: {error}; leave slope_lr out (--adapt.slope_lr null), or "
+                "give its scheduler a number in place of a list"
             ) from error
+        self._without_groups = f" ({error})"
         return configured
 
     def _refuses_slopes(self, configure: Callable[[], Any]) -> bool:
@@ -156,7 +159,8 @@ class SlopeGroups:
                 if slopes and group.get("weight_decay"):
                     raise ConfigurationError(
                         f"weight_decay={group['weight_decay']} of {type(optimizer).__name__} would pull the slopes of "
-                        f"{self._name} towards 0, and it takes no groups to spare them: set its weight_decay to 0"
+                        f"{self._name} towards 0, and it takes no groups to spare them{self._without_groups}: set its "
+                        "weight_decay to 0, or give its scheduler a number in place of a list"
                     )
         missing = [slope for slope in self._slopes if slope not in held and slope.requires_grad]
         if missing:

@@ -74,7 +74,11 @@ def _check_output(file: Path) -> None:
         raise ConfigurationError(
             f"--output {file}: the name tells the kind of file, NAME.pt for torch.load or NAME.safetensors"
         )
-    if file.exists():
+    try:
+        is_there = file.exists()
+    except OSError as error:
+        raise ConfigurationError(f"--output {file}: {error.strerror}; choose another name") from error
+    if is_there:
         raise ConfigurationError(f"--output {file} is there already, and nothing is overwritten: choose another name")
 
 
@@ -100,7 +104,7 @@ def _loaded(path: str, model: str | None) -> LightningModule:
 
 def _adapted(path: str, model: str | None) -> LightningModule:
     """Load a module that was adapted from outside; its class must be named."""
-    kind: Any = None if model is None else find(model, "--model")
+    kind: Any = find(model, "--model") if model is not None and "." in model else None
     if not (inspect.isclass(kind) and issubclass(kind, LightningModule)):
         said = "" if model is None else f"--model {model} is no LightningModule; "
         raise ConfigurationError(

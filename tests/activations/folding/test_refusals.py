@@ -25,6 +25,10 @@ def test_what_is_not_finite_is_refused_by_name_and_nothing_is_changed() -> None:
     with pytest.raises(ConfigurationError, match=r"0\.weight times the slope of 1 is not finite in torch"):
         fold(model, X, inplace=True)
     assert torch.equal(model[0].weight, torch.full((4, 4), 1e300, dtype=torch.float64))
+    behind = adapted(nn.Sequential(nn.Softmax(1), nn.Tanh()).double(), X)
+    behind[1].a.data.fill_(1.5e308)
+    with pytest.raises(ConfigurationError, match=r"fold: n·a of '1' is not finite in torch\.float64"):
+        fold(behind, X)
     model[0].weight.data[0, 0] = float("inf")
     with pytest.raises(ConfigurationError, match=r"'0\.weight' is not finite"):
         fold(model)
@@ -40,6 +44,17 @@ def test_weights_that_are_used_behind_the_recording_are_an_error_and_nothing_is_
     with pytest.raises(ConfigurationError, match=r"the folded Net computes something else on example_input \(relative"):
         fold(model, X, inplace=True)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_rounding_that_grows_through_the_layers_is_named_where_a_wider_dtype_has_less() -> None:
+    torch.manual_seed(0)
+    layers = [layer for _ in range(20) for layer in (nn.Linear(32, 32), AdaptiveActivation("tanh"))]
+    model: Any = nn.Sequential(*layers)
+    for site in model[1::2]:
+        site.a.data.fill_(20.0)
+    x = torch.randn(4, 32)
+    with pytest.raises(ConfigurationError, match=r"or rounding grows in it: try fold\(model\.double\(\), …\)"):
+        fold(model, x)
 
 
 @pytest.mark.parametrize(

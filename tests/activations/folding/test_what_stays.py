@@ -99,6 +99,7 @@ STAYING: dict[str, tuple[Callable[[Any, Tensor], Any], str]] = {
     "read by a function of one's own": (lambda net, x: net.act(h := net.a(x)) + Doubled.apply(h), "read twice"),
     "its square": (lambda net, x: net.act((h := net.a(x)) * h), "stands behind mul"),
     "gated": (gated, "read twice"),
+    "a quotient that is rounded": (lambda net, x: net.act(net.a(x).div(0.3, rounding_mode="floor")), "behind div"),
     "softmax": (lambda net, x: net.act(net.a(x).softmax(-1)), "stands behind _softmax"),
     "the weight read": (weight_read, "the weights of a before it are read elsewhere"),
     "called twice": (lambda net, x: net.act(net.a(net.a(x))), "called 2 times"),
@@ -124,6 +125,26 @@ def test_a_value_that_is_returned_beside() -> None:
     result, (site,) = folded(model, X)
     assert site.kept == "a value before it is returned"
     torch.testing.assert_close(result(X), model(X))
+
+
+class Outputs:
+    """What a project of its own returns."""
+
+    def __init__(self, hidden: Tensor) -> None:
+        self.hidden = hidden
+
+
+def kept_in_an_object(net: Any, x: Tensor) -> Tensor:
+    net.last = [Outputs(net.a(x))]
+    return net.act(net.last[0].hidden)  # type: ignore[no-any-return]
+
+
+def test_a_value_that_an_object_holds() -> None:
+    model = adapted(Net(lambda net, x: (net.act(h := net.a(x)), Outputs(h))).double(), X)
+    result, (site,) = folded(model, X)
+    assert site.kept == "a value before it is returned"
+    torch.testing.assert_close(result(X)[1].hidden, model(X)[1].hidden)
+    assert check(adapted(Net(kept_in_an_object).double(), X), X) == {"act": "a value before it is kept by Net"}
 
 
 def test_two_activations_of_one_value() -> None:
@@ -212,17 +233,6 @@ def test_hooks_that_see_or_change_a_value_before() -> None:
     changed = moved(nn.Sequential(nn.Linear(4, 4), AdaptiveActivation("tanh")))
     changed[1].register_forward_pre_hook(lambda _m, inputs: inputs[0] + 1)
     assert check(changed, X) == {"1": "stands behind an addition"}
-
-
-def test_without_an_example_only_neighbours_in_a_sequence_fold() -> None:
-    start = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
-    body = nn.Sequential(*start, nn.Linear(36, 4), nn.Tanh())
-    maps = torch.sin(torch.arange(2 * 3 * 64, dtype=torch.float64)).reshape(2, 3, 8, 8)
-    model = adapted(Net(lambda net, x: net.act(net.a(net.body(x))), body=body).double(), maps, "channel")
-    result, report = folded(model)
-    assert {site.name: site.layer for site in report} == {"act": None, "body.2": "body.1", "body.6": "body.5"}
-    assert report.kept[0].kept == "no example_input tells what stands before it"
-    torch.testing.assert_close(result(maps), model(maps))
 
 
 def test_a_site_that_is_not_called_stays() -> None:

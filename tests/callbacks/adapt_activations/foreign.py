@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
+from tests.trainers import quiet_trainer
+
 Batch = tuple[Tensor, Tensor]
 
 
@@ -165,3 +167,11 @@ class Stream(IterableDataset[Batch]):
             self.place += 1
             x = torch.full((2,), float(self.place)) + torch.rand(2)
             yield x, x.sum(0, keepdim=True)
+
+
+def fit(
+    module: pl.LightningModule, *callbacks: Any, data: Any = None, ckpt_path: Any = None, **settings: Any
+) -> pl.Trainer:
+    trainer = quiet_trainer(*callbacks, **{"max_epochs": 1, "limit_val_batches": 0, **settings})
+    trainer.fit(module, Regression() if data is None else data, ckpt_path=ckpt_path)
+    return trainer

@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import copy
 import pickle
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import WeightAveraging
-from torch import Tensor, nn
+from torch import Tensor
 
 import laaf_lightning as laaf
 from laaf_lightning.activations.replay.noted import notes_of
@@ -18,19 +15,13 @@ from tests.callbacks.adapt_activations.foreign import (
     Convolutions,
     Images,
     Perceptron,
-    Regression,
     StepWithActivation,
     Validated,
     ValidatedRegression,
+    fit,
     loader,
 )
 from tests.trainers import quiet_trainer
-
-
-def fit(module: pl.LightningModule, *callbacks: Any, data: Any = None, **settings: Any) -> pl.Trainer:
-    trainer = quiet_trainer(*callbacks, **{"max_epochs": 1, "limit_val_batches": 0, **settings})
-    trainer.fit(module, Regression() if data is None else data)
-    return trainer
 
 
 @pytest.mark.parametrize("scope", ["global", "layer", "neuron"])
@@ -117,76 +108,6 @@ def test_two_fits_adapt_once_and_another_scope_is_refused() -> None:
         fit(module, laaf.AdaptActivations("neuron"), data=ValidatedRegression())
 
 
-def test_a_copy_made_during_a_fit_has_its_own_methods(tmp_path: Path) -> None:
-    class Copies(pl.Callback):
-        def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-            self.copy = copy.deepcopy(pl_module)
-
-    copies, module = Copies(), Perceptron()
-    fit(module, laaf.AdaptActivations("layer", slope_lr=0.5), copies)
-    configured: Any = copies.copy.configure_optimizers()
-    assert [len(group["params"]) for group in configured["optimizer"].param_groups] == [9]
-    fit(copies.copy, laaf.AdaptActivations("layer"))
-    assert vars(copies.copy).keys() == vars(module).keys()
-
-
-def test_an_average_of_weights_has_the_slopes() -> None:
-    module = Perceptron()
-    with pytest.warns(UserWarning, match="overrides the configure_model"):
-        fit(module, laaf.AdaptActivations("layer"), WeightAveraging(avg_fn=lambda mean, new, count: (mean + new) / 2))
-    assert all(slope.item() != 1 for _, slope in laaf.named_slopes(module))
-
-
-def test_modules_with_slopes_of_their_own_are_refused() -> None:
-    class Own(Perceptron):
-        def __init__(self) -> None:
-            super().__init__()
-            self.activation = laaf.AdaptiveActivation("tanh")  # type: ignore[assignment]
-
-    class OwnLater(Perceptron):
-        def setup(self, stage: str) -> None:
-            self.activation = laaf.AdaptiveActivation("tanh")  # type: ignore[assignment]
-
-    for module, data in ((laaf.FunctionRegressor(), ValidatedRegression()), (Own(), None), (OwnLater(), None)):
-        with pytest.raises(laaf.ConfigurationError, match=r"has adaptive activations of its own.*\(--model\.scope\)"):
-            fit(module, laaf.AdaptActivations("layer"), data=data)
-
-
-def test_two_callbacks_with_a_scope_are_refused_and_one_without_gives_way() -> None:
-    with pytest.raises(laaf.ConfigurationError, match="2 callbacks would adapt one module"):
-        fit(Perceptron(), laaf.AdaptActivations("layer"), laaf.AdaptActivations("layer"))
-    module = Perceptron()
-    fit(module, laaf.AdaptActivations(), laaf.AdaptActivations("layer", slope_lr=0.1))
-    assert len([*laaf.named_slopes(module)]) == 3
-
-
-def test_wrong_arguments_are_refused() -> None:
-    for arguments, text in {
-        ("line",): "scope",
-        ("layer", 0): "n=0",
-        (None, 1, None, 0.1): "slope_lr=0.1 must be >= 0",
-        ("layer", 1, None, -1.0): "slope_lr=-1.0 must be >= 0",
-    }.items():
-        with pytest.raises(laaf.ConfigurationError, match=text):
-            laaf.AdaptActivations(*arguments)  # type: ignore[arg-type]
-
-
-def test_a_module_that_cannot_be_run_names_the_way_out() -> None:
-    class Fails(Perceptron):
-        def forward(self, x: Tensor) -> Tensor:
-            raise KeyError("missing")
-
-    class NoActivation(Autoencoder):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder, self.decoder = nn.Sequential(nn.Linear(2, 1)), nn.Sequential(nn.Linear(1, 2))
-
-    with pytest.raises(laaf.ConfigurationError, match=r"its copy or its forward on a batch fails with KeyError"):
-        fit(Fails(), laaf.AdaptActivations("layer"))
-    with pytest.raises(laaf.ConfigurationError, match="NoActivation calls no elementwise activation"):
-        fit(NoActivation(), laaf.AdaptActivations("layer"))
-
-
 @pytest.mark.parametrize("precision", ["64-true", "bf16-true", "bf16-mixed"])
 def test_any_precision_of_the_trainer(precision: Any) -> None:
     class Doubles(Perceptron):
@@ -235,18 +156,6 @@ def test_compiled_in_place_a_module_is_adapted_before_its_first_call() -> None:
         slopes = [slope.item() for _, slope in laaf.named_slopes(module)]
         assert len(slopes) == count
         assert 1 not in slopes
-
-
-def test_wrapped_by_torch_compile_a_module_is_refused_with_the_way_out() -> None:
-    class Part(Autoencoder):
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder = torch.compile(self.encoder)  # type: ignore[assignment]
-
-    with pytest.raises(laaf.ConfigurationError, match=r"'encoder' of Part was compiled by torch\.compile.*in place"):
-        fit(Part(), laaf.AdaptActivations("layer"))
-    with pytest.raises(laaf.ConfigurationError, match=r"Perceptron was compiled by torch\.compile"):
-        fit(torch.compile(Perceptron()), laaf.AdaptActivations("layer"))  # type: ignore[arg-type]
 
 
 def test_training_is_bit_for_bit_that_of_a_module_adapted_before_with_groups_by_hand() -> None:

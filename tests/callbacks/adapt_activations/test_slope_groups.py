@@ -140,6 +140,19 @@ def test_one_group_only_is_trained_and_refuses_a_rate_of_its_own() -> None:
         fit(Configured(lambda m: torch.optim.LBFGS(m.parameters())), slope_lr=0.1)
 
 
+def test_a_list_of_a_scheduler_that_has_no_rate_for_slopes_is_named() -> None:
+    def listed(module: Any, decay: float = 0.0) -> Any:
+        optimizer = AdamW(module.parameters(), 0.01, weight_decay=decay)
+        return [optimizer], [torch.optim.lr_scheduler.LambdaLR(optimizer, [lambda epoch: 0.5**epoch])]
+
+    trainer, _ = fit(Configured(listed))
+    assert len(trainer.optimizers[0].param_groups) == 1
+    with pytest.raises(laaf.ConfigurationError, match=r"Expected 2 lr_lambdas.*slope_lr null\), or give its scheduler"):
+        fit(Configured(listed), slope_lr=0.1)
+    with pytest.raises(laaf.ConfigurationError, match=r"to spare them \(Expected 2.*a number in place of a list"):
+        fit(Configured(lambda module: listed(module, 0.1)))
+
+
 def test_slopes_that_the_module_leaves_out_are_added() -> None:
     module = Configured(lambda m: AdamW([p for name, p in m.named_parameters() if name.endswith("weight")]))
     trainer, rates = fit(module, slope_lr=0.1)

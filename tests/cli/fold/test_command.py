@@ -85,6 +85,7 @@ def test_wrong_files_are_refused_in_a_sentence_and_nothing_is_written(
     there.write_text("mine", encoding="utf-8")
     for path, output, text in (
         (checkpoint, there, "is there already, and nothing is overwritten"),
+        (checkpoint, tmp_path / f"{'n' * 300}.pt", "File name too long; choose another name"),
         (checkpoint, tmp_path / "net.onnx", "NAME.pt for torch.load or NAME.safetensors"),
         (tmp_path / "none.ckpt", tmp_path / "net.pt", "there is no such file; its folder holds last.ckpt"),
         (there, tmp_path / "net.pt", "no checkpoint, or a damaged one"),
@@ -170,7 +171,7 @@ def test_a_module_that_was_adapted_from_outside(
         torch.testing.assert_close(plain(x), adapted(x))
 
 
-@pytest.mark.parametrize("model", [None, "torch.nn.Linear"])
+@pytest.mark.parametrize("model", [None, "torch.nn.Linear", "Foreign"])
 def test_a_module_that_was_adapted_from_outside_needs_its_class(tmp_path: Path, model: str | None) -> None:
     content: dict[str, Any] = {"state_dict": {}, "pytorch-lightning_version": "2.6.6"}
     note_in(content, {"version": 1, "sites": {}, "calls": {}}, None)

@@ -45,6 +45,8 @@ def source(event: Event) -> Tensor | None:
         return None
     (output, *_), (first, *others) = event.outputs, event.inputs
     if event.name in _PRODUCTS:
+        if event.named.get("rounding_mode") is not None:
+            return None
         if len({memory_of(tensor) for tensor in event.inputs}) < len(event.inputs):
             return None  # a square
         fitting = [first, *others] if event.name == "mul" else [first]

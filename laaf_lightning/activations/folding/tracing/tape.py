@@ -183,11 +183,12 @@ def play(model: nn.Module, example: Example, sites: Mapping[str, AdaptiveActivat
         stack.enter_context(recorder)
         recorder.tape.output = model(*example.positional, **example.named)
     tape = recorder.tape
-    for tensor in tensors_in(tape.output):
+    for tensor in tensors_in(tape.output, opened=set()):
         tape.kept[memory_of(tensor)] = "is returned"
+    opened = set[int]()
     for name, module in model.named_modules():
         held = {key: value for key, value in vars(module).items() if key not in {"_parameters", "_modules", "_buffers"}}
-        for tensor in tensors_in(held):
+        for tensor in tensors_in(held, opened=opened):
             tape.kept[memory_of(tensor)] = f"is kept by {name or type(model).__name__}"
     return tape
 

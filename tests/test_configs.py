@@ -97,6 +97,7 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         return replace(job, run=run, folder=job.machine / "work" / folder_of(run))
 
 
+@pytest.mark.long
 def test_its_batch_has_the_papers_size(job: Job) -> None:
     batch = next(iter(job.run.datamodule.train_dataloader()))
     shapes = tuple(tuple(part.shape) for part in batch if isinstance(part, torch.Tensor))

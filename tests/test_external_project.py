@@ -89,6 +89,7 @@ def test_its_yaml_runs(ringing: Path, job: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(loaded.parameters(), run.model.parameters(), strict=True))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_installed_its_yaml_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     site = tmp_path / "site"

@@ -32,6 +32,7 @@ def test_what_each_notebook_shows_is_known() -> None:
     assert [path.stem for path in NOTEBOOKS] == sorted(SHOWN)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_shows_figures_and_numbers(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

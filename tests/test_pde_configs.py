@@ -47,6 +47,7 @@ def test_it_states_the_error_that_it_reaches_with_its_spread(name: str) -> None:
     assert 0 < low <= median <= high < 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", some_in_the_gate(NAMES, "burgers", "inverse_burgers"))
 def test_it_trains_measures_and_draws(

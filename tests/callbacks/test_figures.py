@@ -233,6 +233,7 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: st
         FigureCallback(**settings)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_ranks_are_both_asked_and_one_writes() -> None:
     case = "tests.callbacks.figure_cases:files_of_two_ranks"

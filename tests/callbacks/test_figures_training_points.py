@@ -43,6 +43,7 @@ def test_module_that_draws_nothing_is_not_warned_about_training_points(tmp_path:
     assert pictures(tmp_path) == []
 
 
+@pytest.mark.long
 def test_drawing_training_points_does_not_change_the_training(tmp_path: Path) -> None:
     weights = []
     for training_points in (False, True):

@@ -44,6 +44,7 @@ def test_both_work_under_keys_of_their_own_and_their_values_are_logged_and_saved
     assert state["laaf_lightning.AdaptiveLossWeights"]["weights"]["data"] == run.model.weight_data
 
 
+@pytest.mark.long
 def test_a_saved_configuration_repeats_the_run() -> None:
     run = laaf("fit", *BURGERS, *ON, *SETTINGS)
     again = laaf("fit", f"--config={folder_of(run) / 'config.yaml'}")

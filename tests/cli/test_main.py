@@ -70,6 +70,7 @@ def test_a_wrong_request_ends_with_one_line_and_status_2() -> None:
     )
 
 
+@pytest.mark.long
 def test_two_processes_at_once_have_two_folders_and_say_what_came_out() -> None:
     processes = [command("fit", *TINY, *QUIET, "--trainer.limit_val_batches=1") for _ in range(2)]
     for process in processes:

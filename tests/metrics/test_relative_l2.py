@@ -141,6 +141,7 @@ def test_stands_beside_other_metrics_in_a_collection() -> None:
     assert values["mse"].item() == pytest.approx(((prediction - target) ** 2).mean().item(), rel=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_ranks_with_unequal_shards_agree_with_one_process() -> None:
     case = "tests.metrics.rank_cases:unequal_shards"

@@ -43,6 +43,7 @@ def test_copies_and_pickles_compute_the_same() -> None:
         assert twin.hparams == model.hparams
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_without_the_package_lightning_the_base_is_pytorch_lightning_alone() -> None:
     program = """

@@ -39,6 +39,7 @@ def test_no_public_problem_is_missing() -> None:
     assert {type(problem) for problem, _ in SHIPPED.values()} == public - {PDE}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SHIPPED)
 def test_three_steps_change_all_parameters_and_leave_figures(name: str, tmp_path: Path) -> None:
     problem, drawn = SHIPPED[name]

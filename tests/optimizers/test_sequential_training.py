@@ -96,6 +96,7 @@ model:
 """
 
 
+@pytest.mark.long
 def test_a_configuration_names_it_and_its_saved_copy_is_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

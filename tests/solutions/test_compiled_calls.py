@@ -104,6 +104,7 @@ def test_compiled_chunks_equal_eager(name: str, engine: Any, compilations: list[
     assert compilations
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @generates_code
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def check(model: nn.Module, example: Any, calls: int) -> None:
     assert names == {name for name, _ in adapted.named_parameters() if not name.endswith(".a")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OF_TORCHVISION)
 def test_of_torchvision(name: str) -> None:
     calls, size, options = OF_TORCHVISION[name]

@@ -74,6 +74,7 @@ def _forget_compiled_code() -> Iterator[None]:
     torch.compiler.reset()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("_forget_compiled_code")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -85,6 +86,7 @@ def test_compiled_sites_have_the_same_bits(dtype: torch.dtype) -> None:
         assert torch.equal(compiled(z), model(z))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("_forget_compiled_code")
 @pytest.mark.parametrize("shape", [(), (3,)])

@@ -139,6 +139,7 @@ def extras() -> list[Any]:
     return [laaf.SlopeRecovery(laaf.OffAfter(steps=5)), laaf.EpochTrainLoss()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("settings", "number"),
     [

@@ -76,6 +76,7 @@ def test_resumed_from_any_hook(name: str, tmp_path: Path) -> None:
     assert not wrong(JOBS[name], tmp_path, slice(offset, None, 7))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW_JOBS)
 def test_resumed_with_workers(name: str, tmp_path: Path) -> None:

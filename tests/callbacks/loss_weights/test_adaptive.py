@@ -211,6 +211,7 @@ def test_switched_off_it_needs_and_does_nothing() -> None:
     assert module.seen == [(1.0, 1.0)] * 2
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_compiled_terms_are_balanced_as_eager_ones() -> None:
     weights = []

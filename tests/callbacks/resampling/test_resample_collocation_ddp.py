@@ -23,6 +23,7 @@ def ranks() -> list[dict[str, Any]]:
     return [{case.partition(":")[2]: value for case, value in rank.items()} for rank in results]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", SETTINGS)
 def test_ranks_share_the_points_and_the_weights_of_one_process(ranks: list[dict[str, Any]], method: Any) -> None:
     callbacks = laaf.ResampleCollocation(2, method, **SETTINGS[method]), laaf.AdaptiveLossWeights(2)

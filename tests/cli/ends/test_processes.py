@@ -70,6 +70,7 @@ def test_ctrl_c_ends_a_process_with_130(started: list[subprocess.Popen[str]]) ->
     assert "Traceback" not in said
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sigterm_to_one_of_two_ranks_ends_both_with_143(started: list[subprocess.Popen[str]]) -> None:
     process = training(started, *TWO)

@@ -231,6 +231,7 @@ class Writer(Recorder):
         torch.save(self.seen, self.folder / f"{self.global_rank}.pt")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # what torch and Lightning say about spawning is not ours
 def test_each_rank_trains_on_its_own_part(tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ def both_ranks() -> list[dict[str, Any]]:
     return [{name: rank[f"tests.data.points.point_cases:{name}"] for name in names} for rank in results]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_ranks_share_all_points_and_train_as_one_process(both_ranks: list[dict[str, Any]]) -> None:
     alone = point_cases.fitted(quiet(pytorch_lightning, max_epochs=2, precision="64-true", num_sanity_val_steps=0))

@@ -48,6 +48,7 @@ def loss_and_gradients(
     return value.detach(), torch.autograd.grad(value, list(network.parameters()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NETWORKS)
 def test_compiled_residual_equals_eager_without_a_graph_break(name: str) -> None:
     network = randomised(NETWORKS[name]())
@@ -66,6 +67,7 @@ def test_compiled_residual_equals_eager_without_a_graph_break(name: str) -> None
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.long
 # torch 2.14's inductor calls a function of its own by a deprecated name.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_generated_code_equals_eager_and_follows_the_parameters() -> None:

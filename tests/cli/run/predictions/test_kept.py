@@ -93,6 +93,7 @@ def test_a_classifier_writes_logits_label_probability_target_and_position() -> N
     assert "forward" not in vars(run.model)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_ranks_write_every_image_once_into_two_files() -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")

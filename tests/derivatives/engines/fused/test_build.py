@@ -93,6 +93,7 @@ def build_quickly(tmp_path: Path) -> str:
     return code + f"build._SOURCES = Path({str(sources)!r}); build.load_kernel(print)"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("kernel")
 def test_a_killed_build_stops_nobody_and_two_at_once_build_once(build_quickly: str, tmp_path: Path) -> None:
@@ -117,6 +118,7 @@ def test_a_killed_build_stops_nobody_and_two_at_once_build_once(build_quickly: s
     assert "delete the file, and it is built again" in damaged
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize("size", [0, 50_000])  # the build's first file, and the compiler's

@@ -14,6 +14,7 @@ from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where, chooser
 from laaf_lightning.activations.recording.example import example_of
 from laaf_lightning.activations.recording.recorder import Recording, record
+from laaf_lightning.errors import ConfigurationError
 
 
 @dataclass(eq=False)
@@ -51,24 +52,37 @@ def survey(model: nn.Module, example_input: Any, where: Where, *, share_loops: b
 
     Returns:
         All of them.
+
+    Raises:
+        ConfigurationError: where the model does not run on it.
     """
     if example_input is None:
         found = Survey(plan_without_calls(model))
     else:
         example = example_of(model, example_input)
-        evaluation = record(model, example, training=False)
+        try:
+            evaluation = record(model, example, training=False)
+        except Exception as error:
+            raise ConfigurationError(
+                f"{type(model).__name__} does not run on example_input in evaluation mode ({_said(error)}): give one "
+                "batch as the model takes it, of its dtype and on its device"
+            ) from error
         notes = []
         try:
             training = record(model, example, training=True)
         except Exception as error:
             training = evaluation
-            notes = [f"not run in training mode: {type(error).__name__}: {str(error).splitlines()[0]}"]
+            notes = [f"not run in training mode: {_said(error)}"]
         recordings = {True: training, False: evaluation}
         planned = plan(model, [training, evaluation], share_loops)
         found = Survey(planned, [], recordings, notes, share_loops)
     _say_what_cannot_be_done(found.planned)
     _choose(found, where, model)
     return found
+
+
+def _said(error: Exception) -> str:
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
 def _say_what_cannot_be_done(planned: Sequence[Planned]) -> None:

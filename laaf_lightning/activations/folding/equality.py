@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations.folding.tracing.tensors import tensors_in
+from laaf_lightning.activations.recording.as_it_was import as_it_was
 from laaf_lightning.activations.recording.example import Example
-from laaf_lightning.activations.recording.recorder import as_it_was
+from laaf_lightning.activations.recording.tensors import tensors_in
 from laaf_lightning.errors import ConfigurationError
 
 _TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.elementwise import MODULES
+from laaf_lightning.activations.recording.as_it_was import as_it_was
 
 # Of torch.nn only the list counts: a Softmax2d of one channel or a Dropout in evaluation mode must not pass.
 _NOT_TORCH = ("torch.nn.modules.",)
@@ -33,7 +34,7 @@ def is_activation(module: nn.Module) -> bool:
     like = next(iter([*module.parameters(), *module.buffers()]), torch.zeros(()))
     if not like.is_floating_point() or like.is_meta:
         return False
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with as_it_was(module), torch.no_grad():
         return _is_elementwise_and_bent(module, like)
 
 

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from laaf_lightning.errors import ConfigurationError
 
@@ -21,6 +22,22 @@ class Example(NamedTuple):
 
     positional: tuple[Any, ...]
     named: dict[str, Any]
+
+    def copied(self) -> Example:
+        """Copy the tensors, which a forward may write over.
+
+        Returns:
+            The same arguments.
+        """
+        copies: dict[Tensor, Tensor] = {}
+
+        def copy(tensor: Tensor) -> Tensor:
+            if tensor not in copies:
+                copies[tensor] = tensor.detach().clone().requires_grad_(tensor.requires_grad)
+            return copies[tensor]
+
+        positional, named = tree_map_only(Tensor, copy, (self.positional, self.named))
+        return Example(positional, named)
 
 
 def example_of(model: nn.Module, example_input: Any) -> Example:

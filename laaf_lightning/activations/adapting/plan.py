@@ -29,11 +29,12 @@ def plan_without_calls(model: nn.Module) -> list[Planned]:
     Returns:
         One for each place of a module.
     """
+    activations = {module: places for module, places in spots(model).items() if is_activation(module)}
     return [
         Planned(ActivationSite(spot.name, type(module).__name__), module, spot)
-        for module, places in spots(model).items()
-        if is_activation(module)
+        for module, places in activations.items()
         for spot in places
+        if spot.parent not in activations  # whose own slope it has
     ]
 
 
@@ -124,7 +125,7 @@ def _composite(module: nn.Module, recordings: Sequence[Recording], names: dict[n
     ]
     times = max(sum(map(len, _of(module, recording).values())) for recording in recordings)
     owner = names.get(calls[0].owner.module, type(calls[0].owner.module).__name__)
-    name = names.get(module, f"{owner}.{type(module).__name__}")
+    name = names.get(module, f"{owner}.{type(module).__name__}".lstrip("."))
     reason = (
         f"called {times} times in a forward, and made of several functions: give each call a module of its own"
         if module in names

@@ -39,7 +39,8 @@ def is_activation(module: nn.Module) -> bool:
 
 
 def _holds_more_than_scalars(module: nn.Module) -> bool:
-    if any(not isinstance(child, MODULES) for child in module.children()):
+    # One called `activation` has the slope itself: an adaptive module has another one of that name.
+    if any(not isinstance(child, MODULES) or name == "activation" for name, child in module.named_children()):
         return True
     if module._forward_hooks or module._forward_pre_hooks:
         return True

@@ -9,6 +9,7 @@ from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 Scope = Literal["fixed", "global", "layer", "channel", "neuron"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+_SMALLEST, _LARGEST = 1e-30, 1e30
 
 
 def check_scope(scope: str) -> Scope:
@@ -30,7 +31,7 @@ def check_scope(scope: str) -> Scope:
 
 
 def check_scaling_factor(n: float) -> float:
-    """Return the scaling factor as a float if it is finite and positive.
+    """Return the scaling factor as a float if it is positive, and neither it nor 1/n beyond float32.
 
     Args:
         n: the fixed factor in σ(n·a·z); the paper takes n ≥ 1.
@@ -47,4 +48,9 @@ def check_scaling_factor(n: float) -> float:
         number = math.nan
     if not (number > 0 and math.isfinite(number)):
         raise ConfigurationError(f"n={n!r} must be a finite number > 0 (the paper takes n >= 1, often 10)")
+    if not _SMALLEST <= number <= _LARGEST:
+        raise ConfigurationError(
+            f"n={n!r} must be from {_SMALLEST:g} to {_LARGEST:g}, so that a slope of 1/n has room in float32 (the "
+            "paper takes n >= 1, often 10)"
+        )
     return number

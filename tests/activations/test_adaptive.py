@@ -117,6 +117,17 @@ def test_scaling_factor_that_is_not_positive_is_refused(n: Any) -> None:
         AdaptiveActivation("tanh", n=n)
 
 
+@pytest.mark.parametrize("n", [1e31, 1e300, 1e-39])
+def test_scaling_factor_beyond_float32_is_refused(n: float) -> None:
+    with pytest.raises(ConfigurationError, match=r"n=.* must be from 1e-30 to 1e\+30"):
+        AdaptiveActivation("tanh", n=n)
+
+
+@pytest.mark.parametrize("n", [1e30, 1e-30])
+def test_slope_is_1_for_the_largest_and_the_smallest_scaling_factor(n: float) -> None:
+    assert AdaptiveActivation("tanh", n=n).slope.item() == 1.0
+
+
 @pytest.mark.parametrize("n", [np.float32(10), np.int64(10), torch.tensor(10.0)], ids=["float32", "int64", "tensor"])
 def test_scaling_factor_may_be_any_kind_of_number(n: Any) -> None:
     assert AdaptiveActivation("tanh", n=n).n == 10.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -12,8 +11,8 @@ from torch import nn
 from laaf_lightning.activations.adapting.changes import carry_out
 from laaf_lightning.activations.adapting.equality import check_copies, check_equal
 from laaf_lightning.activations.adapting.planned import Planned
-from laaf_lightning.activations.adapting.refusals import refuse_wrapped
-from laaf_lightning.activations.adapting.shapes import slope_shape
+from laaf_lightning.activations.adapting.refusals import copied, refuse_inference_mode, refuse_wrapped
+from laaf_lightning.activations.adapting.shapes import check_names, slope_shape
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where
 from laaf_lightning.activations.adapting.survey import Survey, survey
 from laaf_lightning.activations.adaptive import AdaptiveActivation
@@ -38,7 +37,8 @@ def activation_sites(model: nn.Module, example_input: Any = None, where: Where =
         The table, to be printed or gone through.
 
     Raises:
-        ConfigurationError: for what is no model, and an `example_input` or `where` that does not go with it.
+        ConfigurationError: for what is no model, one that is wrapped, compiled, traced or not initialised, and an
+            `example_input` or `where` that does not go with it.
 
     Example:
         >>> import torch
@@ -47,6 +47,7 @@ def activation_sites(model: nn.Module, example_input: Any = None, where: Where =
         1     Tanh  1      3       dim 1     yes
     """
     check_model(model)
+    refuse_wrapped(model, inplace=False)
     return survey(model, example_input, where).table
 
 
@@ -111,15 +112,17 @@ def adapt(
     check_model(model)
     refuse_in_own_constructor(model, inplace)
     refuse_wrapped(model, inplace)
+    refuse_inference_mode()
     scope, n = check_scope(scope), check_scaling_factor(n)
     if scope in {"channel", "neuron"} and example_input is None:
         raise ConfigurationError(
             f"adapt: scope={scope!r} needs example_input=…, one batch, to find the shape at each activation"
         )
-    adapted = model if inplace else _copied(model)
+    adapted = model if inplace else copied(model)
     found = survey(adapted, example_input, where, share_loops=share_loops)
     chosen = [one for one in found.planned if one.site.adapted]
     _check_chosen(model, found, chosen, strict)
+    check_names(feature_dim, found.planned)
     shapes = [slope_shape(scope, one, feature_dim) for one in chosen]
     example = None if example_input is None else example_of(adapted, example_input)
     if example is not None:
@@ -128,14 +131,6 @@ def adapt(
     if example is not None and not inplace:
         check_equal(adapted, example, found)
     return adapted
-
-
-def _copied(model: M) -> M:
-    """Copy a model; one that was compiled in place holds the code of the original, which a copy must not run."""
-    copied = copy.deepcopy(model)
-    for module in copied.modules():
-        module._compiled_call_impl = None
-    return copied
 
 
 def _check_chosen(model: nn.Module, found: Survey, chosen: list[Planned], strict: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from laaf_lightning.activations.adapted.intercepted import CALLS
@@ -63,9 +64,7 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
     planned.sort(key=lambda one: _first(one, recordings))
     called = {module for recording in recordings for module in recording.called}
     planned += [
-        Planned(
-            ActivationSite(places[0].name, type(module).__name__, 0, left_out="not called on example_input"), module
-        )
+        Planned(ActivationSite(places[0].name, type(module).__name__, 0, left_out=_why_not_called(module)), module)
         for module, places in hanging.items()
         if module not in called and is_activation(module)
     ]
@@ -77,6 +76,12 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
         if isinstance(module, (nn.RNNBase, nn.RNNCellBase)) and module in names
     ]
     return planned
+
+
+def _why_not_called(module: nn.Module) -> str:
+    if isinstance(module, torch.jit.ScriptModule):
+        return "of TorchScript: adapt the model before it is scripted or traced"
+    return "not called on example_input"
 
 
 def _called_modules(recordings: Iterable[Recording]) -> list[nn.Module]:

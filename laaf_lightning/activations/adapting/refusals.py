@@ -1,6 +1,10 @@
-"""Models that have to be adapted before something was done to them."""
+"""What `adapt` does not take: models to which something was done before, and those that cannot be copied."""
 
 from __future__ import annotations
+
+import copy
+import pickle
+from typing import TypeVar
 
 import torch
 import torch.fx
@@ -8,6 +12,8 @@ from torch import nn
 
 from laaf_lightning.activations.model_argument import not_initialised, wrapper_of
 from laaf_lightning.errors import ConfigurationError
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def refuse_wrapped(model: nn.Module, inplace: bool) -> None:
@@ -24,6 +30,43 @@ def refuse_wrapped(model: nn.Module, inplace: bool) -> None:
         raise ConfigurationError(f"adapt: {reason}")
 
 
+def refuse_inference_mode() -> None:
+    """Refuse to make slopes that cannot be trained.
+
+    Raises:
+        ConfigurationError: within ``torch.inference_mode()``.
+    """
+    if torch.is_inference_mode_enabled():
+        raise ConfigurationError(
+            "adapt is called within torch.inference_mode(), where nothing that is made can be trained: call it outside"
+        )
+
+
+def copied(model: M) -> M:
+    """Copy a model; one that was compiled in place holds the code of the original, which a copy must not run.
+
+    Args:
+        model: any module.
+
+    Returns:
+        A deep copy.
+
+    Raises:
+        ConfigurationError: for a model that holds something of which there is no copy.
+    """
+    try:
+        copied = copy.deepcopy(model)
+    except (TypeError, RuntimeError, pickle.PicklingError) as error:
+        said = str(error).partition("\n")[0].partition(".  ")[0]
+        raise ConfigurationError(
+            f"adapt: {type(model).__name__} cannot be copied ({type(error).__name__}: {said}): give a model that holds "
+            "nothing of the kind, such as a result of an earlier forward, or change it itself, inplace=True"
+        ) from error
+    for module in copied.modules():
+        module._compiled_call_impl = None
+    return copied
+
+
 def _wrapped(model: nn.Module, inplace: bool) -> str | None:
     wrapper = wrapper_of(model)
     if wrapper == "fully_shard":
@@ -32,6 +75,9 @@ def _wrapped(model: nn.Module, inplace: bool) -> str | None:
         return "the model is compiled: adapt first, model = adapt(model._orig_mod, …), then torch.compile(model)"
     if wrapper is not None:
         return f"the model is wrapped in {wrapper}: adapt first, model = adapt(model.module, …), then {wrapper}(model)"
+    for name, module in model.named_modules():
+        if hasattr(module, "_orig_mod"):
+            return f"{name} is compiled: put {name}._orig_mod there, adapt, then compile it again"
     if inplace and any(module._compiled_call_impl is not None for module in model.modules()):
         return "the model was compiled in place: adapt first, then model.compile(); or take a copy, inplace=False"
     return None

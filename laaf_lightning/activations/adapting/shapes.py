@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.scopes import Scope
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.errors import ConfigurationError, unknown_choice
 
 
 def slope_shape(scope: Scope, planned: Planned, feature_dim: int | Mapping[str, int] | None) -> tuple[int, ...] | None:
@@ -51,6 +51,22 @@ def slope_shape(scope: Scope, planned: Planned, feature_dim: int | Mapping[str, 
             return site.sample_shape[-1:]
         return site.sample_shape
     return site.sample_shape[dim - 1 : dim] + (1,) * (ndim - 1 - dim)
+
+
+def check_names(feature_dim: Any, planned: Iterable[Planned]) -> None:
+    """Refuse dimensions for sites that there are not.
+
+    Args:
+        feature_dim: what the user says, for all sites or by name.
+        planned: all sites.
+
+    Raises:
+        ConfigurationError: for an unknown name.
+    """
+    names = [one.site.name for one in planned]
+    for name in feature_dim if isinstance(feature_dim, Mapping) else ():
+        if name not in names:
+            raise ConfigurationError(unknown_choice("site in feature_dim", name, names))
 
 
 def _given(feature_dim: Any, name: str, ndim: int) -> int | None:

@@ -91,7 +91,7 @@ def _say_what_cannot_be_done(planned: Sequence[Planned]) -> None:
         changed = one.module if one.spot is not None else one.owner
         if one.site.adapted and changed is not None and (reason := why_not(changed)):
             one.leave_out(reason)
-        if one.spot is not None and one.module is not None and (name := taken_name(one.module)):
+        if one.site.adapted and one.spot is not None and one.module is not None and (name := taken_name(one.module)):
             one.leave_out(f"has an attribute {name!r} of its own, which is where its slope would be: rename it")
         if one.spot is None and isinstance(one.owner, CONTAINERS):
             one.leave_out("a container calls it, and would call its slopes as a layer: make it a module")

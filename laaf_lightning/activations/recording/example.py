@@ -66,9 +66,10 @@ def example_of(model: nn.Module, example_input: Any) -> Example:
     try:
         inspect.signature(model.forward).bind(*example.positional, **example.named)
     except TypeError as error:
+        whole = ", or (batch,) for a mapping that is one argument" if example.named else ""
         raise ConfigurationError(
             f"example_input={_short(example_input)} does not fit {type(model).__name__}.forward: {error}; give a "
-            "tensor, a tuple of positional arguments or a dict of keyword arguments"
+            f"tensor, a tuple of positional arguments or a dict of keyword arguments{whole}"
         ) from None
     except ValueError:  # a builtin without a signature
         pass
@@ -93,5 +94,5 @@ def _of_batch(model: nn.Module, batch: Any, example: Example) -> Example:
 
 
 def _short(value: Any) -> str:
-    text = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+    text = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else " ".join(repr(value).split())
     return text if len(text) < 80 else f"{text[:77]}..."

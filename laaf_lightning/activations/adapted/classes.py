@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from torch import nn
+from torch.nn.utils import parametrize
 
 M = TypeVar("M", bound=nn.Module)
 Forward = Callable[..., Any]
@@ -39,6 +40,13 @@ def with_forward(
     return decorate
 
 
+class _Unannounced(nn.Module):
+    """Keeps the class that is derived from a module's own from its ``__init_subclass__``, which may register it."""
+
+    def __init_subclass__(cls, **_arguments: Any) -> None:
+        """Announce nothing."""
+
+
 @functools.cache
 def derived(name: str, base: type[nn.Module]) -> type[nn.Module]:
     """Derive a class; the same one for the same class.
@@ -61,7 +69,7 @@ def derived(name: str, base: type[nn.Module]) -> type[nn.Module]:
     meta: Any = type(base)
     kind: type[nn.Module] = meta(
         base.__name__,
-        bases,
+        (_Unannounced, *bases),
         {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
         | {"__reduce_ex__": reduce, "plain_class": base}
         | namespace,
@@ -113,6 +121,8 @@ def why_not(module: nn.Module) -> str | None:
     """
     if "forward" in vars(module):
         return "its forward was replaced on the instance: adapt the model before"
+    if parametrize.is_parametrized(module):
+        return "its own parameters are parametrized: adapt the model before register_parametrization"
     own = inspect.getattr_static(type(module), "__deepcopy__", None)
     if own is not None or hasattr(module, "graph"):
         return "a traced, scripted or exported graph: adapt the model before"

@@ -29,6 +29,13 @@ class AdaptedModule(AdaptiveActivation):
         """The plain σ, of the class that it had, with the same settings and parameters."""
         return _plain_of(self, self.plain_class) if self._plain is None else self._plain
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a setting of the activation too, which is read when σ is computed."""
+        super().__setattr__(name, value)
+        plain = vars(self).get("_plain")
+        if plain is not None and name in vars(plain):
+            setattr(plain, name, value)
+
     def extra_repr(self) -> str:
         """Describe the module in ``print(model)``.
 
@@ -59,6 +66,11 @@ def _plain_of(module: nn.Module, kind: type[nn.Module]) -> nn.Module:
     return plain
 
 
+def _is_stateless(module: nn.Module) -> bool:
+    """Tell whether σ may be computed by a module of its own beside the one that has the slope."""
+    return isinstance(module, MODULES) and not isinstance(module, (nn.PReLU, nn.RReLU))
+
+
 def give_slope(
     module: nn.Module, scope: Scope, n: float, shape: tuple[int, ...] | None, slope: nn.Parameter | None
 ) -> None:
@@ -71,8 +83,7 @@ def give_slope(
         shape: of the slope.
         slope: to share.
     """
-    stateless = isinstance(module, MODULES) and not isinstance(module, (nn.PReLU, nn.RReLU))
-    plain = _plain_of(module, type(module)) if stateless else None
+    plain = _plain_of(module, type(module)) if _is_stateless(module) else None
     if plain is not None:
         for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks"):
             getattr(plain, hooks).clear()
@@ -82,6 +93,21 @@ def give_slope(
     module._settle(scope, n, shape, slope)
     if plain is None:
         module.register_load_state_dict_pre_hook(rename_older)  # type: ignore[no-untyped-call]
+
+
+def taken_name(module: nn.Module) -> str | None:
+    """Find what a module has already under a name that its slope needs.
+
+    Args:
+        module: an activation.
+
+    Returns:
+        The name; None where nothing is in the way.
+    """
+    held = module._parameters.keys() | module._buffers.keys() | module._modules.keys()
+    kinds = [kind for kind in type(module).__mro__ if kind not in nn.Module.__mro__]
+    held |= vars(module).keys() | {name for kind in kinds for name in vars(kind)}
+    return min(held & ({"a"} if _is_stateless(module) else _NAMES), default=None)
 
 
 def twin(module: nn.Module) -> nn.Module:
@@ -105,3 +131,8 @@ def rename_older(_module: nn.Module, state_dict: dict[str, Any], prefix: str, *_
     wrapped = f"{prefix}activation."
     for name in [name for name in state_dict if name.startswith(wrapped)]:
         state_dict.setdefault(prefix + name.removeprefix(wrapped), state_dict.pop(name))
+
+
+_OWN = AdaptedModule.__dict__.keys() | AdaptiveActivation.__dict__.keys() | vars(AdaptiveActivation("tanh")).keys()
+# What a module's class may have, or has, beside: methods that call the next one's, and torch's own attributes.
+_NAMES = {"a", *_OWN} - {*dir(nn.Module())} - {"__annotations__"}

@@ -11,7 +11,7 @@ from torch import nn
 from laaf_lightning.activations.adapting.changes import carry_out
 from laaf_lightning.activations.adapting.equality import check_copies, check_equal
 from laaf_lightning.activations.adapting.planned import Planned
-from laaf_lightning.activations.adapting.refusals import refuse_wrapped
+from laaf_lightning.activations.adapting.refusals import refuse_inference_mode, refuse_wrapped
 from laaf_lightning.activations.adapting.shapes import check_names, slope_shape
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where
 from laaf_lightning.activations.adapting.survey import Survey, survey
@@ -37,7 +37,8 @@ def activation_sites(model: nn.Module, example_input: Any = None, where: Where =
         The table, to be printed or gone through.
 
     Raises:
-        ConfigurationError: for what is no model, and an `example_input` or `where` that does not go with it.
+        ConfigurationError: for what is no model, one that is wrapped, compiled, traced or not initialised, and an
+            `example_input` or `where` that does not go with it.
 
     Example:
         >>> import torch
@@ -46,6 +47,7 @@ def activation_sites(model: nn.Module, example_input: Any = None, where: Where =
         1     Tanh  1      3       dim 1     yes
     """
     check_model(model)
+    refuse_wrapped(model, inplace=False)
     return survey(model, example_input, where).table
 
 
@@ -110,6 +112,7 @@ def adapt(
     check_model(model)
     refuse_in_own_constructor(model, inplace)
     refuse_wrapped(model, inplace)
+    refuse_inference_mode()
     scope, n = check_scope(scope), check_scaling_factor(n)
     if scope in {"channel", "neuron"} and example_input is None:
         raise ConfigurationError(

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.survey import Survey
@@ -93,23 +92,20 @@ def _same(model: nn.Module, example: Example, found: Survey, copied: Sequence[Pl
     return True
 
 
-def equal(one: Any, other: Any, *, exact: bool = True) -> bool:
+def equal(one: Sequence[Tensor], other: Sequence[Tensor], *, exact: bool = True) -> bool:
     """Compare two outputs.
 
     Args:
-        one: tensors in any nest of tuples, dicts and lists.
+        one: tensors.
         other: likewise.
         exact: whether bit for bit, else to 1000 times the rounding of the largest value.
 
     Returns:
         Whether all tensors are equal, NaN to NaN.
     """
-    first, second = (
-        [leaf for leaf in tree_leaves(_open(output)) if isinstance(leaf, Tensor)] for output in (one, other)
-    )
-    return len(first) == len(second) and all(
+    return len(one) == len(other) and all(
         a.shape == b.shape and a.dtype == b.dtype and (a.is_meta or _same_values(_plain(a), _plain(b), exact))
-        for a, b in zip(first, second, strict=True)
+        for a, b in zip(one, other, strict=True)
     )
 
 
@@ -120,12 +116,11 @@ def _same_values(one: Tensor, other: Tensor, exact: bool) -> bool:
     return torch.allclose(one, other, rtol=0, atol=1000 * torch.finfo(one.dtype).eps * largest)
 
 
-def _open(output: Any) -> Any:
-    """Open what pytrees do not know, as the outputs of transformers' models."""
-    return dict(output) if hasattr(output, "keys") and not isinstance(output, dict) else output
-
-
 def _plain(tensor: Tensor) -> Tensor:
     if tensor.is_nested:
         tensor = tensor.to_padded_tensor(0.0)
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj())
     return tensor.nan_to_num(nan=1e30) if tensor.is_floating_point() else tensor

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from laaf_lightning.activations.adapted.intercepted import CALLS
@@ -29,11 +30,12 @@ def plan_without_calls(model: nn.Module) -> list[Planned]:
     Returns:
         One for each place of a module.
     """
+    activations = {module: places for module, places in spots(model).items() if is_activation(module)}
     return [
         Planned(ActivationSite(spot.name, type(module).__name__), module, spot)
-        for module, places in spots(model).items()
-        if is_activation(module)
+        for module, places in activations.items()
         for spot in places
+        if spot.parent not in activations  # whose own slope it has
     ]
 
 
@@ -62,9 +64,7 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
     planned.sort(key=lambda one: _first(one, recordings))
     called = {module for recording in recordings for module in recording.called}
     planned += [
-        Planned(
-            ActivationSite(places[0].name, type(module).__name__, 0, left_out="not called on example_input"), module
-        )
+        Planned(ActivationSite(places[0].name, type(module).__name__, 0, left_out=_why_not_called(module)), module)
         for module, places in hanging.items()
         if module not in called and is_activation(module)
     ]
@@ -76,6 +76,12 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
         if isinstance(module, (nn.RNNBase, nn.RNNCellBase)) and module in names
     ]
     return planned
+
+
+def _why_not_called(module: nn.Module) -> str:
+    if isinstance(module, torch.jit.ScriptModule):
+        return "of TorchScript: adapt the model before it is scripted or traced"
+    return "not called on example_input"
 
 
 def _called_modules(recordings: Iterable[Recording]) -> list[nn.Module]:
@@ -124,7 +130,7 @@ def _composite(module: nn.Module, recordings: Sequence[Recording], names: dict[n
     ]
     times = max(sum(map(len, _of(module, recording).values())) for recording in recordings)
     owner = names.get(calls[0].owner.module, type(calls[0].owner.module).__name__)
-    name = names.get(module, f"{owner}.{type(module).__name__}")
+    name = names.get(module, f"{owner}.{type(module).__name__}".lstrip("."))
     reason = (
         f"called {times} times in a forward, and made of several functions: give each call a module of its own"
         if module in names

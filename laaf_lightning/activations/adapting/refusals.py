@@ -1,4 +1,4 @@
-"""Models that have to be adapted before something was done to them."""
+"""What `adapt` does not take: models to which something was done before, and inference mode."""
 
 from __future__ import annotations
 
@@ -24,6 +24,18 @@ def refuse_wrapped(model: nn.Module, inplace: bool) -> None:
         raise ConfigurationError(f"adapt: {reason}")
 
 
+def refuse_inference_mode() -> None:
+    """Refuse to make slopes that cannot be trained.
+
+    Raises:
+        ConfigurationError: within ``torch.inference_mode()``.
+    """
+    if torch.is_inference_mode_enabled():
+        raise ConfigurationError(
+            "adapt is called within torch.inference_mode(), where nothing that is made can be trained: call it outside"
+        )
+
+
 def _wrapped(model: nn.Module, inplace: bool) -> str | None:
     wrapper = wrapper_of(model)
     if wrapper == "fully_shard":
@@ -32,6 +44,9 @@ def _wrapped(model: nn.Module, inplace: bool) -> str | None:
         return "the model is compiled: adapt first, model = adapt(model._orig_mod, …), then torch.compile(model)"
     if wrapper is not None:
         return f"the model is wrapped in {wrapper}: adapt first, model = adapt(model.module, …), then {wrapper}(model)"
+    for name, module in model.named_modules():
+        if hasattr(module, "_orig_mod"):
+            return f"{name} is compiled: put {name}._orig_mod there, adapt, then compile it again"
     if inplace and any(module._compiled_call_impl is not None for module in model.modules()):
         return "the model was compiled in place: adapt first, then model.compile(); or take a copy, inplace=False"
     return None

@@ -109,22 +109,34 @@ def chooser(
 
 
 def _predicate(where: Any, names: Sequence[str]) -> Callable[[ActivationSite, nn.Module], bool]:
-    if isinstance(where, str):
+    if isinstance(where, (str, re.Pattern)):
         try:
             pattern = re.compile(where)
         except re.error as error:
             raise ConfigurationError(f"where={where!r} is no regular expression: {error}") from None
         return lambda site, _module: pattern.search(site.name) is not None
-    if callable(where):
-        try:
-            inspect.signature(where).bind(None, None)
-        except TypeError:
+    if callable(where) and not isinstance(where, (type, nn.Module)):
+        if _takes(where, 2):
+            return lambda site, module: bool(where(module, site.name))
+        if _takes(where, 1):
             return lambda site, _module: bool(where(site))
-        return lambda site, module: bool(where(module, site.name))
-    if not isinstance(where, Iterable):
-        raise ConfigurationError(f"where={where!r} is no regular expression, list of names or predicate")
-    chosen = [*where]
-    for name in chosen:
-        if name not in names:
-            raise ConfigurationError(unknown_choice("where", name, names))
-    return lambda site, _module: site.name in chosen
+    elif isinstance(where, Iterable) and not isinstance(where, (bytes, nn.Module)):
+        chosen = [*where]
+        for name in chosen:
+            if name not in names:
+                raise ConfigurationError(unknown_choice("where", name, names))
+        return lambda site, _module: site.name in chosen
+    raise ConfigurationError(
+        f"where={where!r} is neither a regular expression, nor names, nor a predicate of a site or of (module, name): "
+        "where='head', where=['head.act'], where=lambda site: site.kind == 'ReLU'"
+    )
+
+
+def _takes(predicate: Callable[..., Any], arguments: int) -> bool:
+    try:
+        inspect.signature(predicate).bind(*[None] * arguments)
+    except TypeError:
+        return False
+    except ValueError:  # a builtin without a signature
+        return arguments == 1
+    return True

@@ -9,11 +9,13 @@ from typing import Any
 from torch import nn
 
 from laaf_lightning.activations.adapted.classes import why_not
+from laaf_lightning.activations.adapted.replaced import taken_name
 from laaf_lightning.activations.adapting.plan import CONTAINERS, plan, plan_without_calls
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where, chooser
 from laaf_lightning.activations.recording.example import example_of
 from laaf_lightning.activations.recording.recorder import Recording, record
+from laaf_lightning.errors import ConfigurationError
 
 
 @dataclass(eq=False)
@@ -51,18 +53,27 @@ def survey(model: nn.Module, example_input: Any, where: Where, *, share_loops: b
 
     Returns:
         All of them.
+
+    Raises:
+        ConfigurationError: where the model does not run on it.
     """
     if example_input is None:
         found = Survey(plan_without_calls(model))
     else:
         example = example_of(model, example_input)
-        evaluation = record(model, example, training=False)
+        try:
+            evaluation = record(model, example, training=False)
+        except Exception as error:
+            raise ConfigurationError(
+                f"{type(model).__name__} does not run on example_input in evaluation mode ({_said(error)}): give one "
+                "batch as the model takes it, of its dtype and on its device"
+            ) from error
         notes = []
         try:
             training = record(model, example, training=True)
         except Exception as error:
             training = evaluation
-            notes = [f"not run in training mode: {type(error).__name__}: {str(error).splitlines()[0]}"]
+            notes = [f"not run in training mode: {_said(error)}"]
         recordings = {True: training, False: evaluation}
         planned = plan(model, [training, evaluation], share_loops)
         found = Survey(planned, [], recordings, notes, share_loops)
@@ -71,11 +82,17 @@ def survey(model: nn.Module, example_input: Any, where: Where, *, share_loops: b
     return found
 
 
+def _said(error: Exception) -> str:
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+
+
 def _say_what_cannot_be_done(planned: Sequence[Planned]) -> None:
     for one in planned:
         changed = one.module if one.spot is not None else one.owner
         if one.site.adapted and changed is not None and (reason := why_not(changed)):
             one.leave_out(reason)
+        if one.site.adapted and one.spot is not None and one.module is not None and (name := taken_name(one.module)):
+            one.leave_out(f"has an attribute {name!r} of its own, which is where its slope would be: rename it")
         if one.spot is None and isinstance(one.owner, CONTAINERS):
             one.leave_out("a container calls it, and would call its slopes as a layer: make it a module")
 

@@ -13,7 +13,7 @@ from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.folding.tracing.affine import tensors_of
 from laaf_lightning.activations.folding.tracing.origin import Origin, Stays, origin
 from laaf_lightning.activations.folding.tracing.tape import Tape
-from laaf_lightning.activations.folding.tracing.tensors import memory_of, tensors_in
+from laaf_lightning.activations.recording.tensors import memory_of, tensors_in
 
 
 @dataclass(frozen=True, eq=False)

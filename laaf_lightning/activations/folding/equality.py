@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations.folding.tracing.tensors import tensors_in
+from laaf_lightning.activations.recording.as_it_was import as_it_was
 from laaf_lightning.activations.recording.example import Example
-from laaf_lightning.activations.recording.recorder import as_it_was
+from laaf_lightning.activations.recording.tensors import tensors_in
 from laaf_lightning.errors import ConfigurationError
 
 _TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -29,7 +29,7 @@ def check_equal(folded: nn.Module, example: Example, output: Any) -> None:
     first, again = _output(folded, example), _output(folded, example)
     dtypes = [parameter.dtype for parameter in folded.parameters() if parameter.is_floating_point()]
     widest = max((_TOLERANCES.get(dtype, 0.0) for dtype in dtypes), default=0.0)
-    tensors = ([*tensors_in(each, opened=set())] for each in (output, first, again))
+    tensors = ([*tensors_in(each)] for each in (output, first, again))
     pairs = [*zip(*tensors, strict=True)]
     if any(not torch.equal(one.nan_to_num(), two.nan_to_num()) for _, one, two in pairs):
         return  # never twice the same, which tells nothing

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.elementwise import MODULES
+from laaf_lightning.activations.recording.as_it_was import as_it_was
 
 # Of torch.nn only the list counts: a Softmax2d of one channel or a Dropout in evaluation mode must not pass.
 _NOT_TORCH = ("torch.nn.modules.",)
@@ -33,12 +34,13 @@ def is_activation(module: nn.Module) -> bool:
     like = next(iter([*module.parameters(), *module.buffers()]), torch.zeros(()))
     if not like.is_floating_point() or like.is_meta:
         return False
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with as_it_was(module), torch.no_grad():
         return _is_elementwise_and_bent(module, like)
 
 
 def _holds_more_than_scalars(module: nn.Module) -> bool:
-    if any(not isinstance(child, MODULES) for child in module.children()):
+    # One called `activation` has the slope itself: an adaptive module has another one of that name.
+    if any(not isinstance(child, MODULES) or name == "activation" for name, child in module.named_children()):
         return True
     if module._forward_hooks or module._forward_pre_hooks:
         return True

@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from laaf_lightning.errors import ConfigurationError
 
@@ -21,6 +22,22 @@ class Example(NamedTuple):
 
     positional: tuple[Any, ...]
     named: dict[str, Any]
+
+    def copied(self) -> Example:
+        """Copy the tensors, which a forward may write over.
+
+        Returns:
+            The same arguments.
+        """
+        copies: dict[Tensor, Tensor] = {}
+
+        def copy(tensor: Tensor) -> Tensor:
+            if tensor not in copies:
+                copies[tensor] = tensor.detach().clone().requires_grad_(tensor.requires_grad)
+            return copies[tensor]
+
+        positional, named = tree_map_only(Tensor, copy, (self.positional, self.named))
+        return Example(positional, named)
 
 
 def example_of(model: nn.Module, example_input: Any) -> Example:
@@ -49,9 +66,10 @@ def example_of(model: nn.Module, example_input: Any) -> Example:
     try:
         inspect.signature(model.forward).bind(*example.positional, **example.named)
     except TypeError as error:
+        whole = ", or (batch,) for a mapping that is one argument" if example.named else ""
         raise ConfigurationError(
             f"example_input={_short(example_input)} does not fit {type(model).__name__}.forward: {error}; give a "
-            "tensor, a tuple of positional arguments or a dict of keyword arguments"
+            f"tensor, a tuple of positional arguments or a dict of keyword arguments{whole}"
         ) from None
     except ValueError:  # a builtin without a signature
         pass
@@ -76,5 +94,5 @@ def _of_batch(model: nn.Module, batch: Any, example: Example) -> Example:
 
 
 def _short(value: Any) -> str:
-    text = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+    text = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else " ".join(repr(value).split())
     return text if len(text) < 80 else f"{text[:77]}..."

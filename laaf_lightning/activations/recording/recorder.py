@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
+from laaf_lightning.activations.recording.as_it_was import as_it_was
 from laaf_lightning.activations.recording.behaviour import is_activation
 from laaf_lightning.activations.recording.example import Example
 from laaf_lightning.activations.recording.functions import activation_call
 from laaf_lightning.activations.recording.layout import Layout, follow, layout_of
+from laaf_lightning.activations.recording.tensors import tensors_in
 
 Place = tuple[tuple[CodeType, int], ...]
 
@@ -86,12 +85,12 @@ class Recording:
 
     Attributes:
         calls: of activation functions and modules, in order; a module's call stands before that of its function.
-        output: of the model.
+        output: the tensors that the model returned.
         called: all modules that were called.
     """
 
     calls: list[RecordedCall] = field(default_factory=list)
-    output: Any = None
+    output: list[Tensor] = field(default_factory=list)
     called: set[nn.Module] = field(default_factory=set)
 
 
@@ -196,49 +195,32 @@ def record(
     Returns:
         What was called.
     """
+    try:
+        return _record(model, example, training, copies, gradients=False)
+    except RuntimeError:
+        try:  # it may differentiate within its forward
+            return _record(model, example, training, copies, gradients=True)
+        except Exception:  # the first error is the plainer one
+            pass
+        raise
+
+
+def _record(
+    model: nn.Module, example: Example, training: bool, copies: Callable[[RecordedCall], bool], *, gradients: bool
+) -> Recording:
     recorder = _Recorder(copies)
+    given = example.copied()
     with contextlib.ExitStack() as stack:
         stack.enter_context(as_it_was(model))
         model.train(training)
-        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.set_grad_enabled(gradients))
         for hook in (
             register_module_forward_pre_hook(recorder.before),  # type: ignore[arg-type]  # it may return arguments
             register_module_forward_hook(recorder.after, always_call=True),
         ):
             stack.callback(hook.remove)
         stack.enter_context(recorder)
-        recorder.recording.output = model(*example.positional, **example.named)
+        output = model(*given.positional, **given.named)
+        # Copies: the model may give out what it writes over in the next forward.
+        recorder.recording.output = [tensor.detach().clone() for tensor in tensors_in(output)]
     return recorder.recording
-
-
-@contextlib.contextmanager
-def as_it_was(model: nn.Module) -> Iterator[None]:
-    """Put modes, buffers, random states and settings back.
-
-    Args:
-        model: that is to be run.
-
-    Yields:
-        Nothing.
-    """
-    modes = {module: module.training for module in model.modules()}
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    tensors = [*model.parameters(), *(buffer for buffer, _ in buffers)]
-    devices = {tensor.device.index for tensor in tensors if tensor.device.type == "cuda"}
-    # Its fast path computes whole layers of a transformer in one call.
-    fast, set_fast = torch.backends.mha.get_fastpath_enabled(), torch.backends.mha.set_fastpath_enabled
-    of_python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002  (what models draw from)
-    with torch.random.fork_rng(devices=sorted(devices)), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        set_fast(False)
-        try:
-            yield
-        finally:
-            set_fast(fast)
-            random.setstate(of_python)
-            np.random.set_state(of_numpy)  # noqa: NPY002
-            for module, mode in modes.items():
-                module.training = mode
-            with torch.no_grad():
-                for buffer, value in buffers:
-                    buffer.copy_(value)

@@ -62,9 +62,10 @@ def notes_on_example(
         vars(stepping)["forward"] = types.MethodType(_step, stepping)
         chosen = _sites_of_step(stepping, (example,), where, strict)
         return notes_of(adapt(stepping, scope, n, (example,), where=chosen, **settings))
-    except ConfigurationError:
-        raise
-    except Exception as error:
+    except Exception as raised:
+        error = raised.__cause__ if isinstance(raised, ConfigurationError) else raised  # the module's own
+        if error is None:
+            raise
         method = "forward" if type(module).forward is not LightningModule.forward else "training_step"
         raise ConfigurationError(
             f"{name} cannot be adapted from outside, its copy or its {method} on a batch fails with "

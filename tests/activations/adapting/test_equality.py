@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -99,3 +101,53 @@ def test_views_with_gaps_may_be_rounded_otherwise() -> None:
 
     model = Slices()
     torch.testing.assert_close(adapt(model, example_input=X)(X), model(X))
+
+
+@dataclass
+class Result:
+    """What a model of others may return: no container that torch knows."""
+
+    y: Tensor
+
+
+class Returns(OverwritesSkip):
+    """A skip connection that relies on an in-place activation, and the output in a wrapping of its own."""
+
+    def __init__(self, wrap: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.wrap = wrap
+
+    def forward(self, x: Tensor) -> Any:
+        return self.wrap(super().forward(x))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        Result,
+        lambda y: {"results": [Result(y)]},
+        lambda y: torch.distributions.Normal(y, 1.0),
+        lambda y: y.to_sparse(),
+        lambda y: torch.complex(y, torch.full_like(y, torch.nan)),
+    ],
+    ids=["data class", "nested", "distribution", "sparse", "complex"],
+)
+def test_difference_is_seen_in_whatever_a_model_returns(wrap: Callable[[Tensor], Any]) -> None:
+    with pytest.raises(ConfigurationError, match="relies on act overwriting the argument"):
+        adapt(Returns(wrap), example_input=X)
+
+
+class ReturnsItsBuffer(OverwritesSkip):
+    """The output is given out in a tensor that the next forward writes over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("room", torch.zeros(6, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.get_buffer("room").copy_(super().forward(x))
+
+
+def test_output_that_is_a_buffer_is_compared_too() -> None:
+    with pytest.raises(ConfigurationError, match="relies on act overwriting the argument"):
+        adapt(ReturnsItsBuffer(), example_input=X)

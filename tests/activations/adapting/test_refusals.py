@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 import torch.fx
 from torch import Tensor, nn
 
-from laaf_lightning.activations import AdaptiveActivation, adapt, named_slopes
+from laaf_lightning.activations import AdaptiveActivation, activation_sites, adapt, named_slopes
 from laaf_lightning.errors import ConfigurationError
 from tests.activations.adapting.models import Auxiliary, Functions, Repeated
 
@@ -46,6 +46,11 @@ MODELS: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
     "traced": (lambda: torch.jit.trace(plain(), X), {}, r"of TorchScript: adapt the model that it was made from"),
     "exported": (lambda: torch.export.export(plain(), (X,)).module(), {}, r"was exported: adapt the model that"),
     "lazy": (lambda: nn.Sequential(nn.LazyLinear(3), nn.ReLU()), {}, r"'0.weight' is not initialised: run a batch"),
+    "compiled within": (
+        lambda: nn.Sequential(nn.Linear(4, 4), cast(nn.Module, torch.compile(plain(), backend="eager"))),
+        {},
+        r"1 is compiled: put 1\._orig_mod there, adapt, then compile it again",
+    ),
     "symbolic": (
         lambda: torch.fx.symbolic_trace(Repeated()),
         {"example_input": X},
@@ -60,6 +65,10 @@ def test_is_refused_with_the_order_that_works(name: str) -> None:
     model = quietly(make)
     with pytest.raises(ConfigurationError, match=text):
         adapt(model, **options)
+    if not options:
+        for example in (None, X):
+            with pytest.raises(ConfigurationError, match=text):
+                activation_sites(model, example)
 
 
 class KeepsAll(nn.Sequential):
@@ -218,22 +227,6 @@ def test_compiled_in_parts(backend: str) -> None:
     with torch.no_grad():
         for _ in range(2):
             torch.testing.assert_close(compiled(X), adapted(X))
-
-
-def test_a_traced_part_keeps_its_plain_activations() -> None:
-    class Holds(Functions):
-        def __init__(self) -> None:
-            super().__init__()
-            self.part = torch.fx.symbolic_trace(Auxiliary().eval())
-
-        def forward(self, x: Tensor) -> Tensor:
-            return super().forward(self.part(torch.tanh(x)))
-
-    model = Holds().eval()
-    with pytest.warns(UserWarning, match="a traced, scripted or exported graph"):
-        adapted = adapt(model, example_input=X)
-    assert len(dict(named_slopes(adapted))) == 7
-    assert torch.equal(adapted(X), model(X))
 
 
 @pytest.mark.slow

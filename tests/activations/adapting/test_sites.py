@@ -112,6 +112,11 @@ def test_where_chooses(name: str, recwarn: pytest.WarningsRecorder) -> None:
         ("elu(", r"where='elu\(' is no regular expression"),
         ("nothing", r"where='nothing' chooses none of 6 activations: act, "),
         (["acts"], r"unknown where 'acts': .* did you mean 'act'\?"),
+        (5, "where=5 is neither a regular expression, nor names, nor a predicate"),
+        (nn.Tanh, "where=<class .*Tanh'> is neither"),
+        (nn.Tanh(), r"where=Tanh\(\) is neither"),
+        (b"act", "where=b'act' is neither"),
+        (lambda: True, "where=<function .*> is neither"),
     ],
 )
 def test_a_choice_that_is_none(where: Any, text: str) -> None:

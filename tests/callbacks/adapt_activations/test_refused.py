@@ -51,7 +51,7 @@ def test_wrong_arguments_are_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"where": 5}, "^where=5 is no regular expression, list of names or predicate$"),
+        ({"where": 5}, "^where=5 is neither a regular expression, nor names, nor a predicate"),
         ({"where": "("}, r"^where='\(' is no regular expression: missing \)"),
         (
             {"scope": "neuron", "feature_dim": {"activatoin": 1}},

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.activations.folding.tracing.tape import Event
-from laaf_lightning.activations.folding.tracing.tensors import memory_of
+from laaf_lightning.activations.recording.tensors import memory_of
 
 _MOVES = {
     "alias", "clone", "contiguous", "detach", "expand", "flip", "lift_fresh", "permute", "pixel_shuffle",

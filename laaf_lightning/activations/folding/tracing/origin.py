@@ -19,7 +19,7 @@ from laaf_lightning.activations.folding.tracing.commuting import (
     source,
 )
 from laaf_lightning.activations.folding.tracing.tape import Call, Event, Tape
-from laaf_lightning.activations.folding.tracing.tensors import memory_of
+from laaf_lightning.activations.recording.tensors import memory_of
 
 
 class Stays(Exception):  # noqa: N818  # no error: the site keeps its factor

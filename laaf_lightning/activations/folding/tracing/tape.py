@@ -16,9 +16,9 @@ from torch.utils._pytree import tree_leaves
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.folding.tracing.affine import is_layer
-from laaf_lightning.activations.folding.tracing.tensors import memory_of, tensors_in
+from laaf_lightning.activations.recording.as_it_was import as_it_was
 from laaf_lightning.activations.recording.example import Example
-from laaf_lightning.activations.recording.recorder import as_it_was
+from laaf_lightning.activations.recording.tensors import memory_of, tensors_in
 
 
 @dataclass(eq=False)
@@ -182,15 +182,17 @@ def play(model: nn.Module, example: Example, sites: Mapping[str, AdaptiveActivat
             stack.enter_context(_products_noted(site, recorder))
         stack.enter_context(recorder)
         recorder.tape.output = model(*example.positional, **example.named)
-    tape = recorder.tape
-    for tensor in tensors_in(tape.output, opened=set()):
+        _note_what_is_kept(recorder.tape, model)
+    return recorder.tape
+
+
+def _note_what_is_kept(tape: Tape, model: nn.Module) -> None:
+    for tensor in tensors_in(tape.output):
         tape.kept[memory_of(tensor)] = "is returned"
-    opened = set[int]()
     for name, module in model.named_modules():
         held = {key: value for key, value in vars(module).items() if key not in {"_parameters", "_modules", "_buffers"}}
-        for tensor in tensors_in(held, opened=opened):
+        for tensor in tensors_in(held):
             tape.kept[memory_of(tensor)] = f"is kept by {name or type(model).__name__}"
-    return tape
 
 
 @contextlib.contextmanager

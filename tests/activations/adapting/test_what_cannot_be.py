@@ -1,0 +1,104 @@
+"""Models that cannot be copied or run, places where slopes cannot be made, parts that are adaptive already."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from typing import Any
+
+import pytest
+import torch
+import torch.fx
+from torch import Tensor, nn
+
+from laaf_lightning.activations import activation_sites, adapt, named_slopes
+from laaf_lightning.errors import ConfigurationError
+from tests.activations.adapting.models import Auxiliary, Functions
+
+X = torch.linspace(-2, 2, 24).reshape(6, 4)
+
+
+def plain() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+
+
+class KeepsResult(nn.Module):
+    """A model that holds what an earlier forward gave, with its graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.act = nn.Linear(4, 4), nn.Tanh()
+        self.last: Any = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.act(self.layer(x))
+        self.last = y
+        return y
+
+
+@pytest.mark.parametrize(("last", "text"), [("a result", "graph leaves"), ("a lock", "cannot pickle '_thread.lock'")])
+def test_model_that_cannot_be_copied_may_be_changed_itself(last: str, text: str) -> None:
+    model = KeepsResult()
+    model(X)
+    if last == "a lock":
+        model.last = threading.Lock()
+    with pytest.raises(ConfigurationError, match=rf"KeepsResult cannot be copied \(.*{text}.*: .*inplace=True"):
+        adapt(model, example_input=X)
+    assert adapt(model, example_input=X, inplace=True) is model
+    assert [name for name, _ in named_slopes(model)] == ["act"]
+
+
+def test_slopes_are_not_made_in_inference_mode() -> None:
+    with torch.inference_mode():
+        assert len(activation_sites(plain(), X)) == 1
+        with pytest.raises(ConfigurationError, match=r"adapt is called within torch\.inference_mode\(\)"):
+            adapt(plain(), example_input=X)
+
+
+def test_dimension_of_features_for_an_unknown_site_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"unknown site in feature_dim 'act': valid are 1"):
+        adapt(plain(), "channel", example_input=X, feature_dim={"act": 1})
+
+
+@pytest.mark.parametrize("part", [nn.Tanh(), nn.Sequential(nn.Linear(4, 4), nn.Tanh())])
+def test_scripted_part_is_left_out_by_name(part: nn.Module) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = nn.Sequential(plain(), torch.jit.script(part))
+    with pytest.warns(UserWarning, match=r"1 of 2 activations of Sequential get no slope: 1.* before"):
+        adapt(model, example_input=X)
+
+
+class TakesMapping(nn.Module):
+    """A forward of one argument, which is a mapping."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = plain()
+
+    def forward(self, batch: dict[str, Tensor]) -> Any:
+        return self.net(batch["x"])
+
+
+def test_mapping_that_is_the_argument_itself_goes_in_a_tuple() -> None:
+    assert [name for name, _ in named_slopes(adapt(TakesMapping(), example_input=({"x": X},)))] == ["net.1"]
+    with pytest.raises(
+        ConfigurationError, match=r"missing a required argument: 'batch'; .*, or \(batch,\) for a mapping"
+    ):
+        adapt(TakesMapping(), example_input={"x": X})
+
+
+def test_a_traced_part_keeps_its_plain_activations() -> None:
+    class Holds(Functions):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = torch.fx.symbolic_trace(Auxiliary().eval())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(self.part(torch.tanh(x)))
+
+    model = Holds().eval()
+    with pytest.warns(UserWarning, match="a traced, scripted or exported graph"):
+        adapted = adapt(model, example_input=X)
+    assert len(dict(named_slopes(adapted))) == 7
+    assert torch.equal(adapted(X), model(X))

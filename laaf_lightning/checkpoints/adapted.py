@@ -11,6 +11,7 @@ import torch
 from pytorch_lightning import LightningModule
 
 from laaf_lightning.activations import adapt
+from laaf_lightning.activations.replay.form import keep_form
 from laaf_lightning.activations.replay.from_state import noted_slopes, settings_of
 from laaf_lightning.activations.replay.noted import noted_in, slope_keys
 from laaf_lightning.activations.replay.repeated import adapt_as_noted
@@ -55,7 +56,7 @@ def load_adapted(
         raise ConfigurationError(f"checkpoint_path={str(checkpoint_path)!r}: there is no such file") from error
     state: dict[str, Any] = content["state_dict"]
     noted = noted_in(content)
-    slopes = slope_keys(noted[0]) if noted is not None else noted_slopes(state)
+    slopes = slope_keys(noted.notes) if noted is not None else noted_slopes(state)
     if not slopes & state.keys():
         raise ConfigurationError(
             f"checkpoint_path={str(checkpoint_path)!r} holds no slopes: {name}.load_from_checkpoint loads it"
@@ -68,7 +69,8 @@ def load_adapted(
     with _mismatch_in_words(problem):
         module = built.load_from_checkpoint(plain, map_location, weights_only=True, **arguments)
     if noted is not None:
-        adapt_as_noted(module, noted[0])
+        adapt_as_noted(module, noted.notes)
+        keep_form(module, noted.form)
     else:
         adapt(module, example_input=example_input, inplace=True, **settings_of(state, slopes))
     with _mismatch_in_words(problem):

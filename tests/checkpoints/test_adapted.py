@@ -79,6 +79,8 @@ def test_a_plain_checkpoint_is_refused_with_the_call_that_loads_it(tmp_path: Pat
         lambda notes: notes | {"sites": {"activation": {}}},
         lambda notes: notes | {"version": 99},
         lambda notes: notes | {"request": 7},
+        lambda notes: notes | {"form": 7},
+        lambda notes: notes | {"form": {"tuple": [{"tuple": [{"tensor": ["float32", 10**12]}]}, {"dict": []}]}},
         lambda notes: {**notes, "calls": {"": {**notes["calls"][""], "training": [["exec", {}, "gelu_1"]]}}},
         lambda notes: {"version": 1, "sites": {}},
         lambda notes: {**notes, "sites": {"activation": {**notes["sites"]["activation"], "shape": [10**12]}}},
@@ -91,5 +93,6 @@ def test_damaged_notes_are_a_sentence(tmp_path: Path, damage: Any) -> None:
     content = torch.load(path, weights_only=True)
     content[KEY] = damage(copy.deepcopy(content[KEY]))
     torch.save(content, path)
-    with pytest.raises(laaf.ConfigurationError):
+    with pytest.raises(laaf.ConfigurationError) as refused:
         laaf.load_adapted(Perceptron, path)
+    assert "\n" not in str(refused.value)

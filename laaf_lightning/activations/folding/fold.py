@@ -20,6 +20,7 @@ from laaf_lightning.activations.folding.neighbours import decide_without_example
 from laaf_lightning.activations.folding.refusals import refuse_unfoldable
 from laaf_lightning.activations.folding.report import FoldedSite, FoldReport, note
 from laaf_lightning.activations.folding.tracing.affine import scaled
+from laaf_lightning.activations.folding.tracing.held import note_held
 from laaf_lightning.activations.folding.tracing.tape import Tape, play
 from laaf_lightning.activations.model_argument import check_model, copy_of
 from laaf_lightning.activations.recording.example import Example, example_of
@@ -40,7 +41,7 @@ class _Run(NamedTuple):
 def fold(model: M, example_input: Any = None, *, inplace: bool = False) -> M:
     """Give back the network without slopes that computes the same.
 
-    A recorded forward pass on `example_input`, in evaluation mode and, where that works, in training mode, finds for
+    Recorded forward passes on `example_input`, in evaluation mode and, where that works, in training mode, find for
     each site the affine layer before it (linear, convolution, normalisation). Where nothing else reads what lies
     between, the slope is multiplied into weight and bias, each along its feature, also through pooling (the largest
     only while n·a > 0), dropout, and changes of shape; the activation becomes what it was before it was adapted, with
@@ -55,7 +56,8 @@ def fold(model: M, example_input: Any = None, *, inplace: bool = False) -> M:
     Args:
         model: any module; weights are changed, so an optimiser's state no longer fits.
         example_input: one batch, as for `adapt`, on which the forward goes the way that it goes on all others; what it
-            does with a layer on other inputs alone is not seen.
+            does with a layer on other inputs alone is not seen. A value that it leaves to somebody outside the model is
+            seen while a tensor or an array holds it, not where its numbers are copied out by ``tolist`` or NumPy.
         inplace: change `model` itself instead of a deep copy, once a copy was found to compute the same.
 
     Returns:
@@ -123,7 +125,7 @@ def _tapes(model: nn.Module, example: Example) -> list[Tape]:
     """Record both modes; a model that does not run in training mode, say on one sample, is known from the other."""
     sites = sites_of(model)
     try:
-        tapes = [play(model, example, sites, training=False)]
+        tapes = [_tape(model, example, sites, training=False)]
     except ConfigurationError:
         raise
     except Exception as error:
@@ -132,9 +134,15 @@ def _tapes(model: nn.Module, example: Example) -> list[Tape]:
             f"{str(error).splitlines()[0] if str(error) else ''}"
         ) from error
     try:
-        return [*tapes, play(model, example, sites, training=True)]
+        return [*tapes, _tape(model, example, sites, training=True)]
     except Exception:
         return tapes
+
+
+def _tape(model: nn.Module, example: Example, sites: Mapping[str, AdaptiveActivation], *, training: bool) -> Tape:
+    tape = play(model, example, sites, training=training)
+    note_held(tape, model, example)
+    return tape
 
 
 def _weights(model: nn.Module, decisions: Mapping[str, Decision]) -> dict[str, Tensor]:

@@ -47,7 +47,7 @@ def example_of(model: nn.Module, example_input: Any) -> Example:
         model: to be called.
         example_input: a tensor, or any other single argument; a tuple of positional arguments; a mapping of keyword
             arguments. Of a LightningModule also a batch of its data, of which ``forward`` takes the first elements, or
-            the entries that it names.
+            the entries that it names. An `Example` is taken as it is.
 
     Returns:
         The arguments.
@@ -55,13 +55,15 @@ def example_of(model: nn.Module, example_input: Any) -> Example:
     Raises:
         ConfigurationError: where ``forward`` does not take them.
     """
-    if isinstance(example_input, Mapping) and all(isinstance(name, str) for name in example_input):
+    if isinstance(example_input, Example):
+        example = example_input
+    elif isinstance(example_input, Mapping) and all(isinstance(name, str) for name in example_input):
         example = Example((), dict(example_input))
     elif isinstance(example_input, tuple) and not hasattr(example_input, "_fields"):
         example = Example(example_input, {})
     else:
         example = Example((example_input,), {})
-    if hasattr(model, "training_step"):
+    if hasattr(model, "training_step") and not isinstance(example_input, Example):
         example = _of_batch(model, example_input, example)
     try:
         inspect.signature(model.forward).bind(*example.positional, **example.named)

@@ -198,10 +198,9 @@ def record(
     try:
         return _record(model, example, training, copies, gradients=False)
     except RuntimeError:
-        try:  # it may differentiate within its forward
+        with contextlib.suppress(Exception):  # the first error is the plainer one
+            # It may differentiate within its forward.
             return _record(model, example, training, copies, gradients=True)
-        except Exception:  # the first error is the plainer one
-            pass
         raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -11,11 +11,27 @@ from laaf_lightning.activations.adapted.intercepted import CALLS, AdaptiveCalls,
 from laaf_lightning.activations.adapted.replaced import AdaptedModule
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.recording.functions import plain
+from laaf_lightning.activations.replay.form import Form, check_form
 from laaf_lightning.errors import ConfigurationError
 
 KEY = "laaf_lightning.adapted"  # of a checkpoint, under which the notes lie
 VERSION = 1
 Notes = dict[str, Any]
+_BESIDE = ("request", "form")  # the notes
+
+
+class Noted(NamedTuple):
+    """What a checkpoint tells of how its model was adapted.
+
+    Attributes:
+        notes: of `notes_of`.
+        request: what was asked for; None where that is not known.
+        form: of what the model was called with; None where that is not known.
+    """
+
+    notes: Notes
+    request: dict[str, Any] | None
+    form: Form | None
 
 
 def notes_of(model: nn.Module) -> Notes | None:
@@ -51,25 +67,30 @@ def notes_of(model: nn.Module) -> Notes | None:
     return {"version": VERSION, "sites": sites, "calls": calls} if sites or calls else None
 
 
-def note_in(checkpoint: dict[str, Any], notes: Notes, request: Mapping[str, Any] | None) -> None:
+def note_in(
+    checkpoint: dict[str, Any], notes: Notes, request: Mapping[str, Any] | None, form: Form | None = None
+) -> None:
     """Let a checkpoint hold how its model was adapted.
 
     Args:
         checkpoint: that is about to be saved.
         notes: of `notes_of`.
         request: plain values, what was asked for; None where that is not known.
+        form: of what the model was called with; None where that is not known.
     """
     checkpoint[KEY] = {**notes, "request": None if request is None else dict(request)}
+    if form is not None:
+        checkpoint[KEY]["form"] = form
 
 
-def noted_in(checkpoint: Mapping[str, Any]) -> tuple[Notes, dict[str, Any] | None] | None:
+def noted_in(checkpoint: Mapping[str, Any]) -> Noted | None:
     """Read how a checkpoint's model was adapted.
 
     Args:
         checkpoint: that was loaded.
 
     Returns:
-        The notes and the request; None where there are none.
+        The notes, and what lies beside them; None where there are none.
 
     Raises:
         ConfigurationError: if they are not what `note_in` writes.
@@ -80,17 +101,20 @@ def noted_in(checkpoint: Mapping[str, Any]) -> tuple[Notes, dict[str, Any] | Non
     parts = [kept.get(part) for part in ("sites", "calls", "request")] if isinstance(kept, dict) else [None]
     if not all(isinstance(part, dict) for part in parts[:2]) or not isinstance(parts[-1], dict | None):
         raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: it holds no notes on how a model was adapted")
-    notes = {name: value for name, value in kept.items() if name != "request"}
+    notes = {name: value for name, value in kept.items() if name not in _BESIDE}
+    form = kept.get("form")
     try:
         shapes = _shapes(notes)
-    except (AttributeError, KeyError, TypeError) as error:
+        if form is not None:
+            check_form(form)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: {type(error).__name__}: {error}") from None
     state = checkpoint.get("state_dict", {})
     for key, shape in shapes.items():
         saved = state.get(key)
         if not isinstance(saved, Tensor) or [*saved.shape] != shape:
             raise ConfigurationError(f"{KEY!r} of the checkpoint is damaged: {key!r} is no slope of shape {shape}")
-    return notes, parts[-1]
+    return Noted(notes, parts[-1], form)
 
 
 def slope_keys(notes: Notes) -> set[str]:

@@ -12,12 +12,13 @@ from torch.optim import Optimizer
 
 from laaf_lightning.activations import AdaptiveActivation, Scope, check_scaling_factor, check_scope
 from laaf_lightning.activations.parameter_groups import check_rate
+from laaf_lightning.activations.replay.form import Form, called_with, keep_form
 from laaf_lightning.activations.replay.noted import Notes, note_in, noted_in, notes_of
 from laaf_lightning.activations.replay.repeated import adapt_as_noted
 from laaf_lightning.callbacks.adapt_activations.around import put_around, take_off
 from laaf_lightning.callbacks.adapt_activations.copies import copies_in_callbacks
 from laaf_lightning.callbacks.adapt_activations.example import example_of_data
-from laaf_lightning.callbacks.adapt_activations.found import calls_in_step, notes_on_example
+from laaf_lightning.callbacks.adapt_activations.found import calls_in_step, form_of_call, notes_on_example
 from laaf_lightning.callbacks.adapt_activations.refusals import (
     refuse_company,
     refuse_compiled,
@@ -43,7 +44,8 @@ class AdaptActivations(Callback):
 
     Checkpoints hold how the module was adapted, so that a resumed fit, and ``validate``, ``test`` and ``predict`` from
     a checkpoint, adapt alike, without data and whatever the scope here; `load_adapted` does in Python. Without a
-    checkpoint these three leave the module as it is: with slopes it would compute the same.
+    checkpoint these three leave the module as it is: with slopes it would compute the same. Checkpoints also hold the
+    shapes and dtypes of what ``forward`` was called with, for ``laaf fold``.
 
     Args:
         scope: as for `AdaptiveActivation`; None adapts nothing.
@@ -163,6 +165,7 @@ class AdaptActivations(Callback):
         refuse_compiled(module)
         assert self.scope is not None
         notes: Notes | None = None
+        form: Form | None = None
         refused: str | None = None
         try:
             device = next((p.device for p in module.parameters()), torch.device("cpu"))
@@ -179,17 +182,19 @@ class AdaptActivations(Callback):
                         feature_dim=self.feature_dim,
                         share_loops=self.share_loops,
                     )
+                    form = form_of_call(module, example)
         except ConfigurationError as error:
             if trainer.world_size == 1:
                 raise
             refused = str(error)
-        notes, refused = trainer.strategy.broadcast((notes, refused))
+        notes, form, refused = trainer.strategy.broadcast((notes, form, refused))
         if refused is not None:
             raise ConfigurationError(refused)
         for each in [*copies_in_callbacks(trainer, module), module]:
             if notes is not None:
                 adapt_as_noted(each, notes)
             keep_request(each, self._request)
+            keep_form(each, form)
         rank_zero_info(self._in_words(module, notes))
 
     def _in_words(self, module: LightningModule, notes: Notes | None) -> str:
@@ -206,11 +211,11 @@ class AdaptActivations(Callback):
     ) -> None:
         """Adapt a module as the checkpoint's was, before its weights are loaded."""
         kept, present = noted_in(checkpoint), notes_of(module)
-        if present is not None and (kept is None or kept[0] != present):
+        if present is not None and (kept is None or kept.notes != present):
             refuse_slopes_of_checkpoint(module, kept)
         if present is None and kept is not None:
-            if self.scope is not None and kept[1] is not None:
-                refuse_other_request(module, kept[1], self._request)
+            if self.scope is not None and kept.request is not None:
+                refuse_other_request(module, kept.request, self._request)
             if trainer.strategy.restore_checkpoint_after_setup:
                 raise ConfigurationError(
                     f"{type(trainer.strategy).__name__} loads checkpoints after the optimiser is made, too late to "
@@ -218,11 +223,13 @@ class AdaptActivations(Callback):
                 )
             for each in [*copies_in_callbacks(trainer, module), module]:
                 take_slopes(each, checkpoint)
+        elif kept is not None and called_with(module) is None:
+            keep_form(module, kept.form)
         own(checkpoint)
 
     def _save(self, module: LightningModule, own: Callable[[Any], Any], checkpoint: dict[str, Any]) -> None:
         if (notes := notes_of(module)) is not None:
-            note_in(checkpoint, notes, request_of(module))
+            note_in(checkpoint, notes, request_of(module), called_with(module))
         own(checkpoint)
 
     def _configure(self, module: LightningModule, own: Callable[[], Any]) -> Any:

@@ -14,6 +14,8 @@ from torch import nn
 from laaf_lightning.activations import Scope, activation_sites, adapt
 from laaf_lightning.activations.adapted.intercepted import CALLS
 from laaf_lightning.activations.elementwise import FUNCTIONS
+from laaf_lightning.activations.recording.example import example_of
+from laaf_lightning.activations.replay.form import Form, form_of
 from laaf_lightning.activations.replay.noted import Notes, notes_of
 from laaf_lightning.errors import ConfigurationError
 
@@ -55,7 +57,7 @@ def notes_on_example(
     name = type(module).__name__
     settings: dict[str, Any] = {"strict": strict, "feature_dim": feature_dim, "share_loops": share_loops}
     try:
-        if type(module).forward is not LightningModule.forward:
+        if not _has_no_forward(module):
             looked_at = _copy(module) if any(map(_is_compiled, module.modules())) else module
             return notes_of(adapt(looked_at, scope, n, example, where=where, **settings))
         stepping = _copy(module)  # without a Trainer: what it logs goes nowhere
@@ -66,11 +68,24 @@ def notes_on_example(
         error = raised.__cause__ if isinstance(raised, ConfigurationError) else raised  # the module's own
         if error is None:
             raise
-        method = "forward" if type(module).forward is not LightningModule.forward else "training_step"
+        method = "training_step" if _has_no_forward(module) else "forward"
         raise ConfigurationError(
             f"{name} cannot be adapted from outside, its copy or its {method} on a batch fails with "
             f"{type(error).__name__}: {error}; adapt its network in its constructor, self.net = laaf.adapt(self.net, …)"
         ) from error
+
+
+def form_of_call(module: LightningModule, example: Any) -> Form | None:
+    """Write down the form of what ``forward`` was called with when a module was looked at.
+
+    Args:
+        module: it.
+        example: of `example_of_data`, on which `notes_on_example` has run it.
+
+    Returns:
+        The form; None for a module without a ``forward``, and where more than tensors and plain values were given.
+    """
+    return None if _has_no_forward(module) else form_of(example_of(module, example))
 
 
 def calls_in_step(module: LightningModule) -> list[str]:
@@ -84,6 +99,10 @@ def calls_in_step(module: LightningModule) -> list[str]:
     """
     code = getattr(type(module).training_step, "__code__", None)
     return [] if code is None else [name for name in code.co_names if name in FUNCTIONS]
+
+
+def _has_no_forward(module: LightningModule) -> bool:
+    return type(module).forward is LightningModule.forward
 
 
 def _is_compiled(module: nn.Module) -> bool:

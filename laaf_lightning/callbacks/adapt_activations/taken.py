@@ -8,6 +8,7 @@ from typing import Any
 from pytorch_lightning import LightningModule
 
 from laaf_lightning.activations import AdaptiveActivation
+from laaf_lightning.activations.replay.form import keep_form
 from laaf_lightning.activations.replay.noted import noted_in
 from laaf_lightning.activations.replay.repeated import adapt_as_noted
 
@@ -49,5 +50,6 @@ def take_slopes(module: LightningModule, checkpoint: Mapping[str, Any]) -> None:
     """
     noted = noted_in(checkpoint)
     if noted is not None and not any(isinstance(part, AdaptiveActivation) for part in module.modules()):
-        adapt_as_noted(module, noted[0])
-        keep_request(module, noted[1])
+        adapt_as_noted(module, noted.notes)
+        keep_request(module, noted.request)
+        keep_form(module, noted.form)

@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 import laaf_lightning
 from laaf_lightning.activations import fold, fold_report
+from laaf_lightning.activations.recording.example import Example
+from laaf_lightning.activations.replay.form import called_with, examples_like
 from laaf_lightning.activations.replay.noted import noted_in
 from laaf_lightning.checkpoints import load_adapted
 from laaf_lightning.cli.checkpoint import load_checked
@@ -27,6 +29,7 @@ from laaf_lightning.whole_files import write_whole
 
 _TORCH, _SAFETENSORS = (".pt", ".pth"), ".safetensors"
 _CLASS = "_class_path"
+_MORE = "More can go into weights where the module has an example_input_array."
 
 
 def fold_checkpoint(args: Sequence[str]) -> None:
@@ -42,7 +45,8 @@ def fold_checkpoint(args: Sequence[str]) -> None:
         "laaf fold",
         description="Write the network of a checkpoint with its slopes in the weights of the layers before them, as a "
         "state dict. It is that of the same network with scope='fixed', or of the one that was adapted; a slope that "
-        "cannot go into a layer stays as a constant, '<site>.factor', and the table says why.",
+        "cannot go into a layer stays as a constant, '<site>.factor', and the table says why. A module that "
+        "AdaptActivations has adapted is run on random numbers of the form that training gave it.",
     )
     parser.add_argument("--ckpt_path", metavar="FILE", required=True, help="a checkpoint")
     parser.add_argument("--output", metavar="FILE", required=True, help="a new file: NAME.pt, or NAME.safetensors")
@@ -53,11 +57,10 @@ def fold_checkpoint(args: Sequence[str]) -> None:
     output = Path(asked.output)
     _check_output(output)
     module = _loaded(asked.ckpt_path, asked.model)
-    own: Any = getattr(module, "example_input_array", None)
     plain = module.network if isinstance(module, AdaptiveModule) else module
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the table says it
-        network = fold(plain.eval(), own if isinstance(own, Tensor) else None)
+        network, remark = _folded(plain.eval(), module)
     state = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
     _write(state, output)
     report = fold_report(network)
@@ -65,8 +68,29 @@ def fold_checkpoint(args: Sequence[str]) -> None:
         f"{report}\n{len(report) - len(report.kept)} of {len(report)} slopes are in weights; wrote {output}, the state "
         f"dict of a {type(network).__name__}\n"
     )
-    if report.kept and not isinstance(own, Tensor) and not isinstance(module, AdaptiveModule):
-        sys.stdout.write("More can go into weights where the module has an example_input_array.\n")
+    if report.kept and remark:
+        sys.stdout.write(f"{remark}\n")
+
+
+def _folded(plain: nn.Module, module: LightningModule) -> tuple[nn.Module, str]:
+    """Fold with the module's own example, else with one like what training called it with; add what is to be said."""
+    if isinstance(own := getattr(module, "example_input_array", None), Tensor):
+        return fold(plain, own), ""
+    remark = "" if isinstance(module, AdaptiveModule) else _MORE
+    if (form := called_with(plain)) is not None:
+        for example in examples_like(form, plain):
+            network, reason = _folded_on(plain, example)
+            if network is not None:
+                return network, ""
+        remark = f"An example of the form that training gave {type(plain).__name__} is of no use: {reason}. {_MORE}"
+    return fold(plain), remark
+
+
+def _folded_on(plain: nn.Module, example: Example) -> tuple[nn.Module | None, str]:
+    try:
+        return fold(plain, example), ""
+    except ConfigurationError as error:
+        return None, str(error).removeprefix("fold: ")
 
 
 def _check_output(file: Path) -> None:

@@ -103,3 +103,34 @@ def test_a_module_adapted_from_outside_is_noted_by_the_callback_without_a_scope(
     assert same(loaded, module)
     again = laaf.adapt(Perceptron(), "neuron", 2.0, torch.rand(4, 2))
     fit(again, laaf.AdaptActivations(), path=path, max_steps=8)
+
+
+FORM = {"tuple": [{"tuple": [{"tensor": ["float32", 8, 2]}]}, {"dict": []}]}
+
+
+def form_in(path: Path) -> Any:
+    return torch.load(path, weights_only=True)[KEY].get("form")
+
+
+def test_the_form_of_what_forward_was_called_with_stays_through_all_that_loads_and_saves(tmp_path: Path) -> None:
+    first = saved(Perceptron(), tmp_path / "a.ckpt", laaf.AdaptActivations("layer"))
+    assert form_in(first) == FORM
+    resumed = fit(Perceptron(), laaf.AdaptActivations(), path=first, max_steps=7)
+    resumed.save_checkpoint(tmp_path / "b.ckpt")
+    assert form_in(tmp_path / "b.ckpt") == FORM
+    loaded = laaf.load_adapted(Perceptron, tmp_path / "b.ckpt")
+    assert form_in(saved(loaded, tmp_path / "c.ckpt", laaf.AdaptActivations())) == FORM
+    by_hand = laaf.adapt(Perceptron(), example_input=torch.rand(4, 2))
+    fit(by_hand, laaf.AdaptActivations(), path=first, max_steps=7).save_checkpoint(tmp_path / "d.ckpt")
+    assert form_in(tmp_path / "d.ckpt") == FORM
+
+
+def test_a_checkpoint_that_tells_no_form_is_loaded(tmp_path: Path) -> None:
+    path = saved(Perceptron(), tmp_path / "a.ckpt", laaf.AdaptActivations("layer"))
+    content = torch.load(path, weights_only=True)
+    del content[KEY]["form"]
+    torch.save(content, path)
+    fit(Perceptron(), laaf.AdaptActivations("layer"), path=path, max_steps=7).save_checkpoint(tmp_path / "b.ckpt")
+    assert form_in(tmp_path / "b.ckpt") == FORM  # of this fit's own data
+    loaded = laaf.load_adapted(Perceptron, path)
+    assert form_in(saved(loaded, tmp_path / "c.ckpt", laaf.AdaptActivations())) is None

@@ -123,6 +123,8 @@ def _check_only_reader(
         raise Stays(f"a value before it {tape.kept[memory]}")
     if memory in tape.hooked:
         raise Stays(f"a hook of {tape.hooked[memory]} sees a value before it")
+    if memory in tape.held:
+        raise Stays("a value before it is held outside the model after a forward")
 
 
 def _only_views(event: Event) -> bool:

@@ -75,20 +75,24 @@ class Tape:
 
     Attributes:
         calls: of affine layers and of sites.
+        events: all operations, in order.
         touching: the operations on each piece of memory, in order.
         makers: the operation that made each tensor, by identity.
         hooked: the name of a module whose hook is given a value, by memory.
         kept: memory that is returned, or that a module keeps.
+        held: memory that somebody else still holds after a pass.
         output: of the model.
         training: whether it ran in training mode.
     """
 
     training: bool
     calls: list[Call] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     touching: dict[int, list[Event]] = field(default_factory=lambda: defaultdict(list))
     makers: dict[int, Event] = field(default_factory=dict)
     hooked: dict[int, str] = field(default_factory=dict)
     kept: dict[int, str] = field(default_factory=dict)
+    held: set[int] = field(default_factory=set)
     output: Any = None
 
     def calls_of(self, module: nn.Module) -> list[Call]:
@@ -120,6 +124,7 @@ class _Recorder(TorchDispatchMode):
         result = function(*arguments, **named)
         inputs, outputs = ((*_leaves(each),) for each in ((arguments, named), result))
         event = Event(function, arguments, named, inputs, outputs, self._calls[-1] if self._calls else None)
+        self.tape.events.append(event)
         for memory in dict.fromkeys(memory_of(tensor) for tensor in (*inputs, *outputs)):
             self.tape.touching[memory].append(event)
         for output in outputs:

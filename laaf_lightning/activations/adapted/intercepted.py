@@ -36,7 +36,7 @@ class Expected(NamedTuple):
 
 
 class AdaptiveCalls(nn.Module):
-    """The slopes of one forward's calls, as submodules ``relu_1``, ``relu_2`` …; it is not called itself.
+    """The slopes of one forward's calls, as submodules ``relu_1``, ``relu_2`` …; it is no layer.
 
     Args:
         sites: by name.
@@ -61,6 +61,17 @@ class AdaptiveCalls(nn.Module):
         self.expected = {True: tuple(training), False: tuple(evaluation)}
         self.owner = owner
         self.repeats = repeats
+
+    def forward(self, *_arguments: Any, **_named: Any) -> Any:
+        """Refuse to be called, as by a forward that goes through all children of its module.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(
+            f"the forward of {self.owner or 'the model'} goes through its own children, and calls what holds the "
+            "slopes of its calls as a layer: make these activations modules, or leave them out with where=…"
+        )
 
     def refuse(self, text: str) -> ConfigurationError:
         """Say that a forward is not the one that was recorded.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from laaf_lightning.activations.adapting.changes import carry_out
+from laaf_lightning.activations.adapting.changes import carry_out, undone_on_error
 from laaf_lightning.activations.adapting.equality import check_copies, check_equal
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.refusals import refuse_inference_mode, refuse_wrapped
@@ -127,9 +127,10 @@ def adapt(
     example = None if example_input is None else example_of(adapted, example_input)
     if example is not None:
         check_copies(adapted, example, found, chosen)
-    carry_out(adapted, found, chosen, shapes, scope, n)
-    if example is not None and not inplace:
-        check_equal(adapted, example, found)
+    with undone_on_error(adapted):
+        carry_out(adapted, found, chosen, shapes, scope, n)
+        if example is not None:
+            check_equal(adapted, example, found)
     return adapted
 
 

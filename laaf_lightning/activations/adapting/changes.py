@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import nn
 
@@ -17,6 +18,31 @@ from laaf_lightning.activations.recording.functions import activation_of, plain
 from laaf_lightning.activations.recording.recorder import RecordedCall, Recording, Running
 from laaf_lightning.activations.scopes import Scope
 from laaf_lightning.errors import ConfigurationError
+
+
+@contextlib.contextmanager
+def undone_on_error(model: nn.Module) -> Iterator[None]:
+    """Give all modules of a model back their classes and attributes where the block fails.
+
+    Args:
+        model: to be changed.
+
+    Yields:
+        Nothing.
+    """
+    before = [(module, type(module), dict(vars(module))) for module in model.modules()]
+    contents = [(held, held.copy()) for _, _, own in before for held in own.values() if isinstance(held, dict)]
+    try:
+        yield
+    except BaseException:
+        for module, kind, own in before:
+            module.__class__ = kind
+            vars(module).clear()
+            vars(module).update(own)
+        for held, content in contents:
+            held.clear()
+            held.update(content)
+        raise
 
 
 def carry_out(

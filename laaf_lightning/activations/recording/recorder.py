@@ -194,6 +194,9 @@ def record(
 
     Returns:
         What was called.
+
+    Raises:
+        RuntimeError: the model's own, as any other that its forward raises.
     """
     try:
         return _record(model, example, training, copies, gradients=False)

@@ -64,15 +64,16 @@ def notes_on_example(
         vars(stepping)["forward"] = types.MethodType(_step, stepping)
         chosen = _sites_of_step(stepping, (example,), where, strict)
         return notes_of(adapt(stepping, scope, n, (example,), where=chosen, **settings))
-    except Exception as raised:
-        error = raised.__cause__ if isinstance(raised, ConfigurationError) else raised  # the module's own
-        if error is None:
+    except Exception as error:
+        failure = error.__cause__ if isinstance(error, ConfigurationError) else error
+        if failure is None:
             raise
         method = "training_step" if _has_no_forward(module) else "forward"
         raise ConfigurationError(
             f"{name} cannot be adapted from outside, its copy or its {method} on a batch fails with "
-            f"{type(error).__name__}: {error}; adapt its network in its constructor, self.net = laaf.adapt(self.net, …)"
-        ) from error
+            f"{type(failure).__name__}: {failure}; adapt its network in its constructor, "
+            "self.net = laaf.adapt(self.net, …)"
+        ) from failure
 
 
 def form_of_call(module: LightningModule, example: Any) -> Form | None:

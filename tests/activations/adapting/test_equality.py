@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations import SCOPES, Scope, adapt, named_slopes
+from laaf_lightning.activations import SCOPES, AdaptiveActivation, Scope, adapt, named_slopes
 from laaf_lightning.errors import ConfigurationError
 from tests.activations.adapting.models import Auxiliary, Functions, OverwritesOnly, OverwritesSkip, Quick, Repeated
 
@@ -151,3 +151,38 @@ class ReturnsItsBuffer(OverwritesSkip):
 def test_output_that_is_a_buffer_is_compared_too() -> None:
     with pytest.raises(ConfigurationError, match="relies on act overwriting the argument"):
         adapt(ReturnsItsBuffer(), example_input=X)
+
+
+class GoesThroughChildren(nn.Module):
+    """A forward that takes its children for its layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.children():
+            x = torch.relu(layer(x))
+        return x
+
+
+class CountsChildren(OverwritesSkip):
+    """A forward that counts its children, beside a call of a function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.b(self.act(self.a(x)))) * len([*self.children()])
+
+
+@pytest.mark.parametrize("inplace", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [(GoesThroughChildren, "goes through its own children"), (CountsChildren, "computes something else in training")],
+)
+def test_a_refused_model_is_what_it_was_whatever_was_done_to_it(kind: Any, text: str, inplace: bool) -> None:
+    model = kind()
+    keys, modules, output = [*model.state_dict()], [*model.modules()], model(X)
+    with pytest.raises(ConfigurationError, match=text):
+        adapt(model, example_input=X, inplace=inplace)
+    assert ([*model.state_dict()], [*model.modules()], type(model)) == (keys, modules, kind)
+    assert torch.equal(model(X), output)
+    assert not any(isinstance(module, AdaptiveActivation) for module in model.modules())

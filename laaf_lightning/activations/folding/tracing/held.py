@@ -13,9 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from laaf_lightning.activations.folding.tracing.tape import Tape
-from laaf_lightning.activations.folding.tracing.tensors import memory_of
+from laaf_lightning.activations.recording.as_it_was import as_it_was
 from laaf_lightning.activations.recording.example import Example
-from laaf_lightning.activations.recording.recorder import as_it_was
+from laaf_lightning.activations.recording.tensors import memory_of
+
+_DETACH = torch.ops.aten.detach.default
 
 
 class _Forgetting(TorchDispatchMode):
@@ -23,20 +25,29 @@ class _Forgetting(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.made: list[tuple[Any, list[weakref.ref[Tensor]]]] = []
+        self.functions: list[Any] = []
+        self.made: list[list[list[weakref.ref[Tensor]]]] = []  # by operation and output, with those detached from it
+        self._last_of: dict[int, list[weakref.ref[Tensor]]] = {}  # memory
 
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None
     ) -> Any:
         result = function(*arguments, **(named or {}))
-        self.made.append((function, [weakref.ref(leaf) for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]))
+        leaves = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        if function is _DETACH:
+            self._last_of.get(memory_of(result), []).append(weakref.ref(result))
+            return result
+        self.functions.append(function)
+        self.made.append([[weakref.ref(leaf)] for leaf in leaves])
+        self._last_of |= {memory_of(leaf): each for leaf, each in zip(leaves, self.made[-1], strict=True)}
         return result
 
 
 def note_held(tape: Tape, model: nn.Module, example: Example) -> None:
     """Run a model again and note in a tape which values somebody still holds afterwards.
 
-    A tape holds all values itself, so it takes a second pass of the same operations; one of others tells nothing.
+    A tape holds all values itself, so it takes a second pass of the same operations; one of others tells nothing. What
+    is detached counts as what it was detached from, as torch itself detaches new tensors that a tape holds.
 
     Args:
         tape: of a first pass.
@@ -46,11 +57,16 @@ def note_held(tape: Tape, model: nn.Module, example: Example) -> None:
     with as_it_was(model), torch.no_grad(), _Forgetting() as second:
         model.train(tape.training)
         model(*example.positional, **example.named)
+    events = [event for event in tape.events if event.function is not _DETACH]
     own = {id(tensor) for tensor in chain(model.parameters(), model.buffers())}
-    if [function for function, _ in second.made] != [event.function for event in tape.events]:
+    if second.functions != [event.function for event in events]:
         return
-    if any((tensor := made()) is not None and id(tensor) not in own for _, each in second.made for made in each):
+    if any(
+        (tensor := one()) is not None and id(tensor) not in own for each in second.made for ones in each for one in ones
+    ):
         tensor = None
         gc.collect()  # what only a circle of references holds
-    for event, (_, each) in zip(tape.events, second.made, strict=True):
-        tape.held |= {memory_of(output) for output, made in zip(event.outputs, each, strict=True) if made() is not None}
+    for event, each in zip(events, second.made, strict=True):
+        for output, ones in zip(event.outputs, each, strict=True):
+            if any(one() is not None for one in ones):
+                tape.held.add(memory_of(output))

@@ -70,7 +70,9 @@ class AdaptiveActivation(nn.Module):
     """
 
     a: nn.Parameter | None
-    _unseen = False  # by a torch function mode around it; `adapt` sets it where it puts one there
+    # For `adapt` to set: whether torch function modes around it see nothing, and whether z is written over later.
+    _unseen = False
+    _copies = False
 
     def __init__(
         self,
@@ -136,6 +138,8 @@ class AdaptiveActivation(nn.Module):
         if z.is_nested:
             parts = [self._of_scaled(activation, part[None])[0] for part in z.unbind()]
             return torch.nested.as_nested_tensor(parts, layout=z.layout)
+        if self._copies and torch.is_grad_enabled():
+            z = z.clone()
         slope = self.slope
         if self.a.ndim and torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             slope = slope.expand_as(z)  # sizes are no numbers there: the traced graph refuses z itself, at every call

@@ -72,7 +72,13 @@ def _is_stateless(module: nn.Module) -> bool:
 
 
 def give_slope(
-    module: nn.Module, scope: Scope, n: float, shape: tuple[int, ...] | None, slope: nn.Parameter | None
+    module: nn.Module,
+    scope: Scope,
+    n: float,
+    shape: tuple[int, ...] | None,
+    slope: nn.Parameter | None,
+    *,
+    copies: bool = False,
 ) -> None:
     """Make an activation module adaptive, in place; it keeps its class, parameters, settings, mode and hooks.
 
@@ -82,6 +88,7 @@ def give_slope(
         n: scaling factor.
         shape: of the slope.
         slope: to share.
+        copies: whether its argument is written over before the backward pass, and has to be copied.
     """
     plain = _plain_of(module, type(module)) if _is_stateless(module) else None
     if plain is not None:
@@ -91,6 +98,8 @@ def give_slope(
     vars(module)["_plain"] = plain
     assert isinstance(module, AdaptedModule)
     module._settle(scope, n, shape, slope)
+    if copies:
+        module._copies = True
     if plain is None:
         module.register_load_state_dict_pre_hook(rename_older)  # type: ignore[no-untyped-call]
 

@@ -15,7 +15,7 @@ from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.survey import Survey
 from laaf_lightning.activations.adaptive import AdaptiveActivation, initial_slope
 from laaf_lightning.activations.recording.functions import activation_of, plain
-from laaf_lightning.activations.recording.recorder import RecordedCall, Recording, Running
+from laaf_lightning.activations.recording.recorded import RecordedCall, Recording, Running
 from laaf_lightning.activations.scopes import Scope
 from laaf_lightning.errors import ConfigurationError
 
@@ -72,7 +72,7 @@ def carry_out(
         slope = None if scope == "fixed" else shared if shared is not None else initial_slope(n, shape or (), like)
         if one.spot is not None:
             setattr(one.spot.parent, one.spot.child, modules[one])
-            give_slope(modules[one], scope, n, shape, slope)
+            give_slope(modules[one], scope, n, shape, slope, copies=one.overwritten)
             leave_fast_path(one.spot.parent)
         elif one.owner is not None:
             calls[one.owner][_child(one)] = _site(one, scope, n, shape, slope)
@@ -110,7 +110,9 @@ def _site(
     """Make the slope of a call."""
     call = one.calls[0]
     activation = activation_of(call.kind, plain(call.settings))
-    return AdaptiveActivation("identity" if activation is None else activation, scope, n, shape, slope=slope)
+    site = AdaptiveActivation("identity" if activation is None else activation, scope, n, shape, slope=slope)
+    site._copies = one.overwritten
+    return site
 
 
 def expected_calls(found: Survey, chosen: Sequence[Planned]) -> dict[nn.Module, tuple[list[Expected], list[Expected]]]:

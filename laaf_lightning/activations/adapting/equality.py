@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.survey import Survey
 from laaf_lightning.activations.recording.example import Example
-from laaf_lightning.activations.recording.recorder import RecordedCall, record
+from laaf_lightning.activations.recording.recorded import RecordedCall
+from laaf_lightning.activations.recording.recorder import record
 from laaf_lightning.errors import ConfigurationError
 
 

@@ -15,8 +15,9 @@ from laaf_lightning.activations.adapting.planned import Planned, Spot, spots
 from laaf_lightning.activations.adapting.sites import ActivationSite
 from laaf_lightning.activations.elementwise import MODULES
 from laaf_lightning.activations.recording.behaviour import is_activation
+from laaf_lightning.activations.recording.frames import Place
 from laaf_lightning.activations.recording.functions import plain
-from laaf_lightning.activations.recording.recorder import Place, RecordedCall, Recording, Running
+from laaf_lightning.activations.recording.recorded import RecordedCall, Recording, Running
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
@@ -195,6 +196,8 @@ def _described(one: Planned) -> Planned:
             one.leave_out("is random")
         if any(call.checkpointed for call in one.calls):
             one.leave_out("called again in the backward pass by torch.utils.checkpoint: checkpoint whole modules")
+        if any(call.own_gradient for call in one.calls):
+            one.leave_out("within a torch.autograd.Function, whose gradient knows no slope: make that a module")
     if any(call.nested for call in one.calls):
         one.leave_out("of a nested or quantised tensor")
     return one

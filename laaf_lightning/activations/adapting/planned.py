@@ -9,7 +9,8 @@ from torch import nn
 
 from laaf_lightning.activations.adapting.sites import ActivationSite
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.recording.recorder import Place, RecordedCall
+from laaf_lightning.activations.recording.frames import Place
+from laaf_lightning.activations.recording.recorded import RecordedCall
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,11 @@ class Planned:
     key: tuple[Place, int] | None = None
     calls: list[RecordedCall] = field(default_factory=list)
     dense: bool = False
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether its argument is written over before the backward pass."""
+        return any(call.overwritten for call in self.calls)
 
     def leave_out(self, reason: str) -> None:
         """Note why it gets no slope, unless there is a reason already.

@@ -14,7 +14,8 @@ from laaf_lightning.activations.adapting.plan import CONTAINERS, plan, plan_with
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where, chooser
 from laaf_lightning.activations.recording.example import example_of
-from laaf_lightning.activations.recording.recorder import Recording, record
+from laaf_lightning.activations.recording.recorded import Recording
+from laaf_lightning.activations.recording.recorder import record
 from laaf_lightning.errors import ConfigurationError
 
 

@@ -6,7 +6,7 @@ import contextlib
 import random
 import warnings
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from laaf_lightning.activations.recording.tensors import memory_of
+from laaf_lightning.activations.recording.tensors import memory_of, tensors_in
 
 _IN_PLACE = ("__setitem__", "__set__", "__iadd__", "__isub__", "__imul__", "__idiv__", "__itruediv__", "__ipow__")
 
@@ -110,18 +110,32 @@ class _Parameters(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), named: dict[str, Any] | None = None
     ) -> Any:
-        name = getattr(function, "__name__", "")
-        if name in _IN_PLACE or (name.endswith("_") and not name.endswith("__")) or (named and "out" in named):
-            first = arguments[:1] if not named or "out" not in named else (named["out"],)
-            for tensor in first[0] if first and isinstance(first[0], (list, tuple)) else first:
-                self._keep(tensor)
+        for tensor in written_over(function, arguments, named or {}):
+            self._keep(tensor)
         return function(*arguments, **(named or {}))
 
-    def _keep(self, tensor: Any) -> None:
-        for parameter in self._parameters.get(memory_of(tensor), []) if isinstance(tensor, Tensor) else []:
+    def _keep(self, tensor: Tensor) -> None:
+        for parameter in self._parameters.get(memory_of(tensor), []):
             if parameter not in self._before:
                 self._before[parameter] = parameter.detach().clone()
 
     def put_back(self) -> None:
         for parameter, value in self._before.items():
             parameter.data.copy_(value)
+
+
+def written_over(function: Any, arguments: Sequence[Any], named: Mapping[str, Any]) -> Iterator[Tensor]:
+    """Tell what a torch function writes over.
+
+    Args:
+        function: as a ``TorchFunctionMode`` gets it.
+        arguments: its positional arguments.
+        named: its keyword arguments.
+
+    Yields:
+        Tensors: the first argument of what works in place, and ``out``.
+    """
+    name = getattr(function, "__name__", "")
+    if name in _IN_PLACE or (name.endswith("_") and not name.endswith("__")) or named.get("inplace") is True:
+        yield from tensors_in([*arguments[:1], named.get("input")])
+    yield from tensors_in(named.get("out"))

@@ -95,7 +95,7 @@ def activation_call(
         named: its keyword arguments.
 
     Returns:
-        The call; None for any other function, and where the argument is no floating-point tensor.
+        The call; None for any other function, and where the argument is no tensor of floating-point or complex numbers.
     """
     if function not in _CALLS:
         return None
@@ -103,7 +103,9 @@ def activation_call(
     names = ("input", *_KINDS[kind][1], "inplace")
     settings = {**dict(zip(names[: len(arguments)], arguments, strict=True)), **named}
     argument = settings.pop("input", None)
-    if not isinstance(argument, Tensor) or not argument.is_floating_point() or "out" in settings:
+    if not isinstance(argument, Tensor) or "out" in settings:
+        return None
+    if not (argument.is_floating_point() or argument.is_complex()):
         return None
     settings.pop("_stacklevel", None)
     in_place = bool(settings.pop("inplace", False)) or in_place

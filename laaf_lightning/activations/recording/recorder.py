@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import weakref
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -15,83 +15,14 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from laaf_lightning.activations.adaptive import AdaptiveActivation
-from laaf_lightning.activations.recording.as_it_was import as_it_was
+from laaf_lightning.activations.recording.as_it_was import as_it_was, written_over
 from laaf_lightning.activations.recording.behaviour import is_activation
 from laaf_lightning.activations.recording.example import Example
+from laaf_lightning.activations.recording.frames import surroundings
 from laaf_lightning.activations.recording.functions import activation_call
-from laaf_lightning.activations.recording.layout import Layout, follow, layout_of
-from laaf_lightning.activations.recording.tensors import tensors_in
-
-Place = tuple[tuple[CodeType, int], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Running:
-    """One call of a module's forward.
-
-    Attributes:
-        module: it.
-        frame: in which it is called.
-    """
-
-    module: nn.Module
-    frame: FrameType | None
-
-
-@dataclass(frozen=True, eq=False)
-class RecordedCall:
-    """One call of an activation.
-
-    Attributes:
-        owners: the calls of modules around it, from outside to inside, without activation modules.
-        module: the activation module that is called, or calls the function; None where a forward calls the function
-            itself.
-        kind: name of the function, or of the module's class.
-        settings: what the function is called with beside its argument.
-        place: in the code of the innermost owner's forward.
-        shape: of its argument.
-        layout: where the features of its argument lie, if known.
-        in_place: whether it overwrites its argument.
-        is_function: whether it is a call of a torch function, else of a module.
-        checkpointed: whether a function is called again in the backward pass, outside the owner's forward.
-        nested: whether the argument is a nested or a quantised tensor.
-        traced: whether it stands in a graph that was traced or compiled.
-        strided: whether the argument is a view with gaps, for which torch's functions may round in another way.
-    """
-
-    owners: tuple[Running, ...]
-    module: nn.Module | None
-    kind: str
-    settings: dict[str, Any]
-    place: Place
-    shape: tuple[int, ...]
-    layout: Layout | None
-    in_place: bool
-    is_function: bool
-    checkpointed: bool
-    nested: bool = False
-    strided: bool = False
-    traced: bool = False
-
-    @property
-    def owner(self) -> Running:
-        """The innermost module, not itself an activation, in whose forward the call is made."""
-        return self.owners[-1]
-
-
-@dataclass
-class Recording:
-    """What a forward pass has called.
-
-    Attributes:
-        calls: of activation functions and modules, in order; a module's call stands before that of its function.
-        output: the tensors that the model returned.
-        called: all modules that were called.
-    """
-
-    calls: list[RecordedCall] = field(default_factory=list)
-    output: list[Tensor] = field(default_factory=list)
-    called: set[nn.Module] = field(default_factory=set)
+from laaf_lightning.activations.recording.layout import follow, layout_of
+from laaf_lightning.activations.recording.recorded import RecordedCall, Recording, Running
+from laaf_lightning.activations.recording.tensors import memory_of, tensors_in
 
 
 class _Recorder(TorchFunctionMode):
@@ -104,6 +35,8 @@ class _Recorder(TorchFunctionMode):
         self._running: list[Running] = []
         self._activation: list[nn.Module] = []
         self._known: dict[nn.Module, bool] = {}
+        self._arguments: dict[int, list[tuple[weakref.ref[Tensor], RecordedCall]]] = defaultdict(list)
+        self._pending: tuple[RecordedCall, Tensor] | None = None
 
     def before(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         self.recording.called.add(module)
@@ -115,13 +48,17 @@ class _Recorder(TorchFunctionMode):
             in_place = bool(getattr(module, "inplace", False))
             call = self._note(module, type(module).__name__, {}, z, in_place, is_function=False)
             self._activation.append(module)
+            self._pending = (call, z)
             return (z.clone(),) if self._copies(call) else None
         self._running.append(Running(module, sys._getframe(1)))
         return None
 
-    def after(self, module: nn.Module, _arguments: Any, _output: Any) -> None:
+    def after(self, module: nn.Module, _arguments: Any, output: Any) -> None:
         if self._activation:
             self._activation.pop()
+            if not self._activation and self._pending is not None:
+                self._watch(*self._pending, output)
+                self._pending = None
         elif self._running and self._running[-1].module is module:
             self._running.pop()
 
@@ -130,6 +67,7 @@ class _Recorder(TorchFunctionMode):
     ) -> Any:
         named = named or {}
         call = activation_call(function, arguments, named) if self._running else None
+        noted = None
         if call is not None and not any(isinstance(module, AdaptiveActivation) for module in self._activation):
             module = self._activation[0] if self._activation else None
             noted = self._note(module, call.kind, call.settings, call.argument, call.in_place, is_function=True)
@@ -137,8 +75,22 @@ class _Recorder(TorchFunctionMode):
                 arguments = tuple(a.clone() if a is call.argument else a for a in arguments)
                 named = {name: a.clone() if a is call.argument else a for name, a in named.items()}
         result = function(*arguments, **named)
+        if call is None:
+            for tensor in written_over(function, arguments, named):
+                self._note_overwritten(tensor)
+        elif noted is not None and noted.module is None:
+            self._watch(noted, call.argument, result)
         follow(function, arguments, named, result)
         return result
+
+    def _watch(self, call: RecordedCall, z: Tensor, result: Any) -> None:
+        """Wait for something to write over the argument of a call; a call in place has none that lasts."""
+        if isinstance(result, Tensor) and memory_of(result) != memory_of(z):
+            self._arguments[memory_of(z)].append((weakref.ref(z), call))
+
+    def _note_overwritten(self, tensor: Tensor) -> None:
+        for reference, call in self._arguments.pop(memory_of(tensor), []):
+            call.overwritten |= reference() is not None
 
     def _is_activation(self, module: nn.Module) -> bool:
         if module not in self._known:
@@ -157,21 +109,24 @@ class _Recorder(TorchFunctionMode):
         is_function: bool,
     ) -> RecordedCall:
         owner = self._running[-1]
-        place: list[tuple[CodeType, int]] = []
-        checkpointed = traced = False
-        frame = sys._getframe(2)
-        while frame is not None and frame is not owner.frame:
-            place.append((frame.f_code, frame.f_lasti))
-            traced |= frame.f_code.co_filename.startswith("<eval_with_key>")
-            checkpointed |= frame.f_globals.get("__name__") == "torch.utils.checkpoint"
-            frame = frame.f_back  # type: ignore[assignment]
+        seen = surroundings(sys._getframe(2), owner.frame)
+        self.recording.called.update(seen.forwards)
         odd = z.is_nested or z.is_quantized
-        shape = () if odd else tuple(z.shape)
-        layout = None if odd else layout_of(z)
-        strided = not odd and not z.is_contiguous() and torch.empty_like(z).stride() != z.stride()
-        around, at = (*self._running,), (*place,)
         call = RecordedCall(
-            around, module, kind, settings, at, shape, layout, in_place, is_function, checkpointed, odd, strided, traced
+            owners=(*self._running,),
+            module=module,
+            kind=kind,
+            settings=settings,
+            place=seen.place,
+            shape=() if odd else tuple(z.shape),
+            layout=None if odd else layout_of(z),
+            in_place=in_place,
+            is_function=is_function,
+            checkpointed=seen.checkpointed,
+            nested=odd,
+            strided=not odd and not z.is_contiguous() and torch.empty_like(z).stride() != z.stride(),
+            traced=seen.traced,
+            own_gradient=seen.own_gradient,
         )
         self.recording.calls.append(call)
         return call

@@ -156,6 +156,7 @@ def _slope(site: AdaptiveActivation, name: str, holders: dict[nn.Parameter, str]
         "n": site.n,
         "shape": None if site.a is None else list(site.a.shape),
         "slope": None if holder == name else holder,
+        **({"copies": True} if site._copies else {}),
     }
 
 

@@ -57,7 +57,8 @@ def adapt_as_noted(model: nn.Module, notes: Notes) -> None:
 
     for name, module in _modules(model, notes).items():
         site = notes["sites"][name]
-        give_slope(module, site["scope"], site["n"], _shape(site), slope(name, site))
+        copies = site.get("copies", False)
+        give_slope(module, site["scope"], site["n"], _shape(site), slope(name, site), copies=copies)
     for name, calls in notes["calls"].items():
         owner = model.get_submodule(name)
         sites = {}
@@ -66,6 +67,7 @@ def adapt_as_noted(model: nn.Module, notes: Notes) -> None:
             path = f"{name}.{CALLS}.{child}".lstrip(".")
             own = slope(path, site)
             sites[child] = AdaptiveActivation(activation, site["scope"], site["n"], _shape(site), slope=own)
+            sites[child]._copies = site.get("copies", False)
         training, evaluation = ([Expected(*call) for call in calls[mode]] for mode in ("training", "evaluation"))
         intercept(owner, AdaptiveCalls(sites, training, evaluation, name, repeats=calls["repeats"]))
     if notes["calls"]:

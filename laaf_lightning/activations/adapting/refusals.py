@@ -56,7 +56,7 @@ def copied(model: M) -> M:
     """
     try:
         copied = copy.deepcopy(model)
-    except (TypeError, RuntimeError, pickle.PicklingError) as error:
+    except (TypeError, RuntimeError, pickle.PickleError) as error:
         said = str(error).partition("\n")[0].partition(".  ")[0]
         raise ConfigurationError(
             f"adapt: {type(model).__name__} cannot be copied ({type(error).__name__}: {said}): give a model that holds "

@@ -19,6 +19,10 @@ from laaf_lightning.activations.recording.frames import Place
 from laaf_lightning.activations.recording.functions import plain
 from laaf_lightning.activations.recording.recorded import RecordedCall, Recording, Running
 
+_UNSEEN = (
+    "called in a way that adapt does not see, as by TorchScript, with out=… or by torch.ops: adapt the model before it "
+    "is scripted, or call the function of torch.nn.functional"
+)
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -65,10 +69,13 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
     planned.sort(key=lambda one: _first(one, recordings))
     called = {module for recording in recordings for module in recording.called}
     planned += [
-        Planned(ActivationSite(places[0].name, type(module).__name__, 0, left_out=_why_not_called(module)), module)
+        Planned(
+            ActivationSite(places[0].name, type(module).__name__, 0, left_out="not called on example_input"), module
+        )
         for module, places in hanging.items()
-        if module not in called and is_activation(module)
+        if module not in called and is_activation(module) and not isinstance(module, torch.jit.ScriptModule)
     ]
+    planned += _unseen(recordings, names)
     planned += [
         Planned(
             ActivationSite(names[module], type(module).__name__, left_out="its activations are inside torch's kernel")
@@ -79,10 +86,17 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
     return planned
 
 
-def _why_not_called(module: nn.Module) -> str:
-    if isinstance(module, torch.jit.ScriptModule):
-        return "of TorchScript: adapt the model before it is scripted or traced"
-    return "not called on example_input"
+def _unseen(recordings: Sequence[Recording], names: dict[nn.Module, str]) -> list[Planned]:
+    """List the activations that torch computed and no call stands for."""
+    counts = recordings[0].unseen | recordings[-1].unseen
+    return [
+        Planned(
+            ActivationSite(
+                f"{names.get(module, type(module).__name__)}.{kind}".lstrip("."), kind, calls, left_out=_UNSEEN
+            )
+        )
+        for (module, kind), calls in counts.items()
+    ]
 
 
 def _called_modules(recordings: Iterable[Recording]) -> list[nn.Module]:

@@ -112,6 +112,18 @@ def activation_call(
     return ActivationCall(kind, argument, settings, in_place)
 
 
+def is_form(function: Callable[..., Any]) -> bool:
+    """Tell whether a torch function is an activation, whatever it is called with.
+
+    Args:
+        function: as a ``TorchFunctionMode`` gets it.
+
+    Returns:
+        Whether it is.
+    """
+    return function in _CALLS
+
+
 def activation_of(kind: str, settings: Mapping[str, Any]) -> Activation | None:
     """Return σ as a module or a name.
 

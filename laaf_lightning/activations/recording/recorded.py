@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -78,8 +79,10 @@ class Recording:
         calls: of activation functions and modules, in order; a module's call stands before that of its function.
         output: the tensors that the model returned.
         called: all modules that were called.
+        unseen: how often torch computed an activation that no call above stands for, by module and kind.
     """
 
     calls: list[RecordedCall] = field(default_factory=list)
     output: list[Tensor] = field(default_factory=list)
     called: set[nn.Module] = field(default_factory=set)
+    unseen: Counter[tuple[nn.Module, str]] = field(default_factory=Counter)

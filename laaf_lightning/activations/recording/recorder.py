@@ -19,10 +19,11 @@ from laaf_lightning.activations.recording.as_it_was import as_it_was, written_ov
 from laaf_lightning.activations.recording.behaviour import is_activation
 from laaf_lightning.activations.recording.example import Example
 from laaf_lightning.activations.recording.frames import surroundings
-from laaf_lightning.activations.recording.functions import activation_call
+from laaf_lightning.activations.recording.functions import activation_call, is_form
 from laaf_lightning.activations.recording.layout import follow, layout_of
 from laaf_lightning.activations.recording.recorded import RecordedCall, Recording, Running
 from laaf_lightning.activations.recording.tensors import memory_of, tensors_in
+from laaf_lightning.activations.recording.unseen import Operators, is_operator
 
 
 class _Recorder(TorchFunctionMode):
@@ -37,6 +38,7 @@ class _Recorder(TorchFunctionMode):
         self._known: dict[nn.Module, bool] = {}
         self._arguments: dict[int, list[tuple[weakref.ref[Tensor], RecordedCall]]] = defaultdict(list)
         self._pending: tuple[RecordedCall, Tensor] | None = None
+        self._hidden = False  # whether what torch computes belongs to a function that is seen
 
     def before(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         self.recording.called.add(module)
@@ -74,7 +76,11 @@ class _Recorder(TorchFunctionMode):
             if module is None and self._copies(noted):
                 arguments = tuple(a.clone() if a is call.argument else a for a in arguments)
                 named = {name: a.clone() if a is call.argument else a for name, a in named.items()}
-        result = function(*arguments, **named)
+        hidden, self._hidden = self._hidden, not (call is None and (is_operator(function) or is_form(function)))
+        try:
+            result = function(*arguments, **named)
+        finally:
+            self._hidden = hidden
         if call is None:
             for tensor in written_over(function, arguments, named):
                 self._note_overwritten(tensor)
@@ -82,6 +88,13 @@ class _Recorder(TorchFunctionMode):
             self._watch(noted, call.argument, result)
         follow(function, arguments, named, result)
         return result
+
+    def unseen(self, kind: str) -> None:
+        """Note an activation that torch computes and nothing has called that is seen here."""
+        if self._hidden or self._activation or not self._running:
+            return
+        if not any(isinstance(running.module, (nn.RNNBase, nn.RNNCellBase)) for running in self._running):
+            self.recording.unseen[self._running[-1].module, kind] += 1
 
     def _watch(self, call: RecordedCall, z: Tensor, result: Any) -> None:
         """Wait for something to write over the argument of a call; a call in place has none that lasts."""
@@ -94,8 +107,10 @@ class _Recorder(TorchFunctionMode):
 
     def _is_activation(self, module: nn.Module) -> bool:
         if module not in self._known:
+            hidden, self._hidden = self._hidden, True
             with torch._C.DisableTorchFunction():
                 self._known[module] = is_activation(module)
+            self._hidden = hidden
         return self._known[module]
 
     def _note(
@@ -176,6 +191,7 @@ def _record(
             register_module_forward_hook(recorder.after, always_call=True),
         ):
             stack.callback(hook.remove)
+        stack.enter_context(Operators(recorder.unseen))
         stack.enter_context(recorder)
         output = model(*given.positional, **given.named)
         # Copies: the model may give out what it writes over in the next forward.

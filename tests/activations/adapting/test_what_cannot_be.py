@@ -65,7 +65,7 @@ def test_scripted_part_is_left_out_by_name(part: nn.Module) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = nn.Sequential(plain(), torch.jit.script(part))
-    with pytest.warns(UserWarning, match=r"1 of 2 activations of Sequential get no slope: 1.* before"):
+    with pytest.warns(UserWarning, match=r"1 of 2 activations of Sequential get no slope: 1.*: adapt the model before"):
         adapt(model, example_input=X)
 
 

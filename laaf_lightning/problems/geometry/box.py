@@ -14,7 +14,7 @@ from laaf_lightning.problems.geometry.faces import Face
 from laaf_lightning.problems.geometry.geometry import Geometry
 from laaf_lightning.problems.geometry.grids import product_grid
 from laaf_lightning.problems.geometry.refusals import finite_numbers, names_of
-from laaf_lightning.problems.geometry.region import TOLERANCE
+from laaf_lightning.problems.geometry.region import TOLERANCE, points_for
 from laaf_lightning.problems.geometry.sampling.proposals import Proposal
 
 
@@ -71,17 +71,6 @@ class Box(Geometry):
     def bounds(self) -> tuple[tuple[float, float], ...]:
         """The ends."""
         return self.ends
-
-    def interval(self, coordinate: str) -> tuple[float, float]:
-        """Return the ends of a coordinate.
-
-        Args:
-            coordinate: its name.
-
-        Returns:
-            (lower, upper).
-        """
-        return self.ends[self.coordinates.index(coordinate)]
 
     def contains(self, points: Tensor) -> Tensor:
         """Tell which points lie in the box or on its faces.
@@ -228,6 +217,7 @@ class Box(Geometry):
         return self.diagonal(count, margin=margin)
 
     def _depths(self, points: Tensor) -> Tensor:
+        points = points_for(self, points)
         columns = [
             torch.minimum(points[:, k] - lower, upper - points[:, k]) / (upper - lower)
             for k, (lower, upper) in enumerate(self.ends)

@@ -67,10 +67,13 @@ def touches_inside(whole: SampledRegion, points: Tensor) -> Tensor:
     Returns:
         Truth values, shape (N,): whether a point nearby is inside.
     """
-    dimension = len(whole.coordinates)
-    axes = [sign * row for row in torch.eye(dimension, dtype=torch.float64) for sign in (-1.0, 1.0)]
-    every = [torch.tensor(way, dtype=torch.float64) for way in itertools.product((-1.0, 0.0, 1.0), repeat=min(dimension, _DIAGONALS))]
     touches = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-    for way in every if dimension <= _DIAGONALS else axes:
+    for way in _ways(len(whole.coordinates)):
         touches |= whole.depth(points.double() + (_STEP * way * whole.widths).to(points.device)) > 0
     return touches
+
+
+def _ways(dimension: int) -> list[Tensor]:
+    if dimension > _DIAGONALS:
+        return [sign * axis for axis in torch.eye(dimension, dtype=torch.float64) for sign in (-1.0, 1.0)]
+    return [torch.tensor(way, dtype=torch.float64) for way in itertools.product((-1.0, 0.0, 1.0), repeat=dimension)]

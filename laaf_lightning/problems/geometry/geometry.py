@@ -12,7 +12,7 @@ from torch import Tensor
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.geometry.combined_boundary import combined_boundary, touches_inside
 from laaf_lightning.problems.geometry.refusals import same_coordinates
-from laaf_lightning.problems.geometry.region import TOLERANCE
+from laaf_lightning.problems.geometry.region import TOLERANCE, points_for
 from laaf_lightning.problems.geometry.sampled import SampledRegion
 from laaf_lightning.problems.geometry.sampling.proposals import Proposal, kept_share
 
@@ -99,6 +99,7 @@ class Combined(Geometry):
         Returns:
             Truth values, shape (N,), a millionth of the size of its parts being tolerated.
         """
+        points = points_for(self, points)
         depth = self.depth(points)
         inside, near = depth >= -TOLERANCE, depth.abs() <= TOLERANCE
         inside[near] = touches_inside(self, points[near])

@@ -12,7 +12,7 @@ from laaf_lightning.problems.geometry.box import Box
 from laaf_lightning.problems.geometry.faces import Face
 from laaf_lightning.problems.geometry.geometry import Geometry
 from laaf_lightning.problems.geometry.refusals import finite_numbers, names_of
-from laaf_lightning.problems.geometry.region import holds
+from laaf_lightning.problems.geometry.region import holds, points_for
 from laaf_lightning.problems.geometry.sampling.proposals import Proposal
 
 
@@ -69,6 +69,7 @@ class OverTime(Geometry):
         Returns:
             Truth values, shape (N,).
         """
+        points = points_for(self, points)
         return holds(self.space, points[:, :-1]) & self._interval.contains(points[:, -1:])
 
     def depth(self, points: Tensor) -> Tensor:
@@ -80,6 +81,7 @@ class OverTime(Geometry):
         Returns:
             Shape (N,).
         """
+        points = points_for(self, points)
         return torch.minimum(self.space.depth(points[:, :-1]), self._interval.depth(points[:, -1:]).double())
 
     def propose(self, unit: Tensor) -> Proposal:

@@ -61,6 +61,26 @@ def finite_numbers(kind: str, what: str, values: object, count: int | None = Non
     return tuple(numbers.double().tolist())
 
 
+def finite_number(kind: str, what: str, value: object) -> float:
+    """Take a finite number.
+
+    Args:
+        kind: the shape's class, for the error.
+        what: the argument.
+        value: what was given.
+
+    Returns:
+        The number.
+
+    Raises:
+        ConfigurationError: for anything else.
+    """
+    number = as_tensor(value, f"{what} of {kind}")
+    if number.ndim or not math.isfinite(number.item()):
+        raise ConfigurationError(f"{what}={value!r} of {kind} must be a finite number")
+    return float(number)
+
+
 def positive_number(kind: str, what: str, value: object) -> float:
     """Take a length.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.given_numbers import as_tensor
 from laaf_lightning.problems.geometry.grids import points_per_axis, product_grid
 from laaf_lightning.problems.same_values import same_values
 
@@ -153,6 +154,28 @@ def holds(region: Region, points: Tensor) -> Tensor:
             f"give one truth value for each, shape ({len(points)},)"
         )
     return inside.to(device=points.device, dtype=torch.bool)
+
+
+def points_for(region: Region, points: object) -> Tensor:
+    """Take points, as tensors or arrays.
+
+    Args:
+        region: whose coordinates they have.
+        points: what was given.
+
+    Returns:
+        Shape (N, d).
+
+    Raises:
+        ConfigurationError: for another shape.
+    """
+    taken, kind = as_tensor(points, f"points for {type(region).__name__}"), type(region).__name__
+    if taken.ndim != 2 or taken.shape[1] != len(region.coordinates):
+        raise ConfigurationError(
+            f"points for {kind} have shape {tuple(taken.shape)}: they must be (N, {len(region.coordinates)}), columns "
+            f"{', '.join(region.coordinates)}"
+        )
+    return taken
 
 
 def near_or_inside(region: Region, points: Tensor) -> Tensor:

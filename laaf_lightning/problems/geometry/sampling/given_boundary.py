@@ -63,7 +63,7 @@ class GivenBoundary(NamedTuple):
         if dimension == 1 or count == 1:
             return float(count)
         distances, _ = cKDTree(self.points.numpy()).query(self.points.numpy(), k=[2])
-        return float(count * np.mean(distances) ** (dimension - 1))
+        return float(count * np.median(distances) ** (dimension - 1))
 
 
 def taken_in_turn(number: int, count: int, seed: int) -> Tensor:

@@ -42,5 +42,5 @@ def sample_unit_cube(sampler: Sampler, count: int, dimension: int, seed: int) ->
         return (strata + within) / max(count, 1)
     if sampler == "sobol":
         engine = torch.quasirandom.SobolEngine(dimension, scramble=True, seed=seed)
-        return engine.draw(count, dtype=torch.float64)
+        return engine.draw(count, dtype=torch.float64) if count else torch.empty(0, dimension, dtype=torch.float64)
     raise ConfigurationError(unknown_choice("sampler", sampler, get_args(Sampler)))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from laaf_lightning.problems.geometry.geometry import Geometry
 from laaf_lightning.problems.geometry.refusals import finite_numbers, names_of, positive_number
-from laaf_lightning.problems.geometry.region import TOLERANCE
+from laaf_lightning.problems.geometry.region import TOLERANCE, points_for
 from laaf_lightning.problems.geometry.sampling.proposals import Proposal
 
 
@@ -73,6 +73,7 @@ class Ball(Geometry):
         Returns:
             Shape (N,).
         """
+        points = points_for(self, points)
         center = torch.tensor(self.center, dtype=torch.float64, device=points.device)
         distance: Tensor = torch.linalg.vector_norm(points.double() - center, dim=1)
         return 1 - distance / self.radius

@@ -10,8 +10,8 @@ from scipy.special import ellipe, ellipeinc
 from torch import Tensor
 
 from laaf_lightning.problems.geometry.geometry import Geometry
-from laaf_lightning.problems.geometry.refusals import finite_numbers, names_of, positive_number
-from laaf_lightning.problems.geometry.region import TOLERANCE
+from laaf_lightning.problems.geometry.refusals import finite_number, finite_numbers, names_of, positive_number
+from laaf_lightning.problems.geometry.region import TOLERANCE, points_for
 from laaf_lightning.problems.geometry.sampling.proposals import Proposal
 from laaf_lightning.problems.geometry.shapes.ball import in_unit_ball
 
@@ -49,7 +49,7 @@ class Ellipse(Geometry):
         for length in semi_axes:
             positive_number("Ellipse", "a semi-axis", length)
         object.__setattr__(self, "semi_axes", semi_axes)
-        object.__setattr__(self, "angle", finite_numbers("Ellipse", "angle", [self.angle], 1)[0])
+        object.__setattr__(self, "angle", finite_number("Ellipse", "angle", self.angle))
         object.__setattr__(self, "coordinates", names_of("Ellipse", self.coordinates, 2))
 
     @property
@@ -78,6 +78,7 @@ class Ellipse(Geometry):
         Returns:
             Shape (N,).
         """
+        points = points_for(self, points)
         from_center = points.double().cpu() - torch.tensor(self.center, dtype=torch.float64)
         along = self._turned(from_center, back=True) / self._axes()
         depth: Tensor = 1 - torch.linalg.vector_norm(along, dim=1)

@@ -14,7 +14,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.given_numbers import Numbers
 from laaf_lightning.problems.geometry.geometry import Geometry
 from laaf_lightning.problems.geometry.refusals import names_of, point_array
-from laaf_lightning.problems.geometry.region import TOLERANCE
+from laaf_lightning.problems.geometry.region import TOLERANCE, points_for
 from laaf_lightning.problems.geometry.sampling.given_boundary import GivenBoundary, taken_in_turn
 from laaf_lightning.problems.geometry.sampling.proposals import Proposal
 from laaf_lightning.problems.geometry.sampling.unit_cube import Sampler
@@ -113,7 +113,7 @@ class PointCloud(Geometry):
         Returns:
             Shape (N,): without normals, the distance by which some given point is near enough.
         """
-        widths = self.widths
+        points, widths = points_for(self, points), self.widths
         asked = points.double().cpu() / widths
         sound = asked.isfinite().all(dim=1)
         where = asked.nan_to_num(0.0, 0.0, 0.0).numpy()

@@ -11,7 +11,7 @@ from torch import Tensor
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.geometry.geometry import Geometry
 from laaf_lightning.problems.geometry.refusals import names_of
-from laaf_lightning.problems.geometry.region import TOLERANCE
+from laaf_lightning.problems.geometry.region import TOLERANCE, points_for
 from laaf_lightning.problems.geometry.sampling.proposals import Proposal
 from laaf_lightning.problems.geometry.shapes.rings import Edges, Ring, refuse_crossings, ring_of
 
@@ -81,7 +81,7 @@ class Polygon(Geometry):
         Returns:
             Shape (N,), positive inside.
         """
-        edges, widths = self._edges(), self.widths
+        points, edges, widths = points_for(self, points), self._edges(), self.widths
         scaled = Edges(edges.starts / widths, edges.ends / widths)
         chunks = (points.double().cpu() / widths).split(max(_PAIRS // len(edges.starts), 1))
         parts = [scaled.distance(chunk) * torch.where(scaled.encloses(chunk), 1.0, -1.0) for chunk in chunks]

@@ -160,7 +160,7 @@ def _check_face(problem: PDE, what: str, coordinate: str, position: float) -> No
     lower, upper = problem.geometry.interval(coordinate)
     with_faces = list(dict.fromkeys(face.coordinate for face in problem.geometry.faces()))
     if coordinate not in with_faces:
-        has = f"only in {', '.join(with_faces)}" if with_faces else "none"
+        has = f"faces only in {', '.join(with_faces)}" if with_faces else "no faces"
         raise ConfigurationError(
             f"{what} lies on a face at {coordinate}={position}, and the geometry of {type(problem).__name__}, "
             f"{shown(problem.geometry)}, has {has}: take a condition on its boundary"

@@ -32,6 +32,17 @@ class SampledRegion(Region):
         """(lower, upper) of each coordinate, of a box that holds the shape, not always the smallest."""
         return self._given_boundary().bounds
 
+    def sample(self, unit: Tensor) -> Tensor:
+        """Map points of the unit cube to the domain, uniform ones to uniform ones.
+
+        Args:
+            unit: shape (N, d), in [0, 1].
+
+        Returns:
+            Shape (M, d), float64: M = N where the shape has such a map, else those that fall inside.
+        """
+        return self.propose(unit).kept().points
+
     def sample_interior(self, count: int, sampler: Sampler = "uniform", seed: int = 0) -> Tensor:
         """Draw points inside, uniform by volume.
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 from typing import Any, get_args
 
@@ -100,7 +101,7 @@ def test_boundary_of_an_l_is_the_same_and_uniform_however_it_is_made(name: str, 
     boundary = SHAPES[name].shape.sample_boundary(4000, sampler, seed=2)
     corners = torch.tensor([*L_CORNERS, L_CORNERS[0]], dtype=torch.float64)
     counts = []
-    for start, end in zip(corners[:-1], corners[1:], strict=True):
+    for start, end in itertools.pairwise(corners):
         along = (end - start) / (end - start).norm()
         offset = boundary.points - start
         arc, across = offset @ along, offset @ torch.stack([along[1], -along[0]])

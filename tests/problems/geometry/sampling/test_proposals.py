@@ -49,7 +49,7 @@ def test_share_is_found_with_few_proposals_where_it_is_large() -> None:
 
 
 def test_none_and_almost_none_are_told_apart() -> None:
-    with pytest.raises(ConfigurationError, match="^nothing there$"):
+    with pytest.raises(ConfigurationError, match=r"^nothing there$"):
         accepted(below(0.0), "uniform", 5, 2, 0, "nothing there")  # type: ignore[arg-type]
     with pytest.raises(
         ConfigurationError, match=r"^1000000 points would take .*e\+1. proposals, since only .*e-06 of the "

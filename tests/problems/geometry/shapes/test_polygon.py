@@ -72,7 +72,7 @@ def test_units_of_the_coordinates_may_be_far_apart() -> None:
         ({"corners": [(0, 0), (1, 1)]}, "corners of Polygon has 2 corners: it must have at least three, each (x, y)"),
         (
             {"corners": [(0, 0), (1, 1), (0, 0)]},
-            "corners of Polygon has 3 corners: it must have at least three, each (x, y); the first and the last are the s",
+            "corners of Polygon has 3 corners: it must have at least three, each (x, y); the first and the last are th",
         ),
         (
             {"corners": [(0, 0), (2, 2), (2, 0), (0, 1)]},

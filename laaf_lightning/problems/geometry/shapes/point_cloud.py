@@ -19,6 +19,8 @@ from laaf_lightning.problems.geometry.sampling.given_boundary import GivenBounda
 from laaf_lightning.problems.geometry.sampling.proposals import Proposal
 from laaf_lightning.problems.geometry.sampling.unit_cube import Sampler
 
+_FAR = 1e100  # whose square is finite
+
 
 @dataclass(frozen=True)
 class PointCloud(Geometry):
@@ -116,7 +118,7 @@ class PointCloud(Geometry):
         points, widths = points_for(self, points), self.widths
         asked = points.double().cpu() / widths
         sound = asked.isfinite().all(dim=1)
-        where = asked.nan_to_num(0.0, 0.0, 0.0).numpy()
+        where = asked.nan_to_num(0.0, 0.0, 0.0).clamp(-_FAR, _FAR).numpy()
         if self.normals is None:
             given = (self._points() / widths).numpy()
             tree = cKDTree(given)

@@ -70,7 +70,8 @@ class Polygon(Geometry):
         Returns:
             Truth values, shape (N,), a millionth of its size being tolerated.
         """
-        return self.depth(points) >= -TOLERANCE
+        points = points_for(self, points)
+        return self._scaled().encloses(points.double().cpu() / self.widths, TOLERANCE).to(points.device)
 
     def depth(self, points: Tensor) -> Tensor:
         """Return the distance to the nearest edge, in a plane where the bounding box is the unit square.
@@ -81,9 +82,8 @@ class Polygon(Geometry):
         Returns:
             Shape (N,), positive inside.
         """
-        points, edges, widths = points_for(self, points), self._edges(), self.widths
-        scaled = Edges(edges.starts / widths, edges.ends / widths)
-        chunks = (points.double().cpu() / widths).split(max(_PAIRS // len(edges.starts), 1))
+        points, scaled = points_for(self, points), self._scaled()
+        chunks = (points.double().cpu() / self.widths).split(max(_PAIRS // len(scaled.starts), 1))
         parts = [scaled.distance(chunk) * torch.where(scaled.encloses(chunk), 1.0, -1.0) for chunk in chunks]
         return torch.cat(parts).to(points.device)
 
@@ -116,6 +116,11 @@ class Polygon(Geometry):
     def _edges(self) -> Edges:
         """Return the edges, of the outline anticlockwise and of holes clockwise: inside is on their left."""
         return Edges.of([tuple(self.corners), *(tuple(hole)[::-1] for hole in self.holes)])
+
+    def _scaled(self) -> Edges:
+        """Return the edges in a plane where the bounding box has the size of the unit square."""
+        edges = self._edges()
+        return Edges(edges.starts / self.widths, edges.ends / self.widths)
 
 
 def _inside(point: tuple[float, float], ring: Ring) -> bool:

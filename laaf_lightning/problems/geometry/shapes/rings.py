@@ -40,20 +40,36 @@ class Edges(NamedTuple):
         corners = [torch.tensor(ring, dtype=torch.float64) for ring in rings]
         return cls(torch.cat(corners), torch.cat([each.roll(-1, dims=0) for each in corners]))
 
-    def encloses(self, points: Tensor) -> Tensor:
+    def encloses(self, points: Tensor, near: float = 0.0) -> Tensor:
         """Tell which points are enclosed: a ray from them crosses an odd number of edges.
+
+        An edge is compared only with the points at its height, so that many edges cost little more than few.
 
         Args:
             points: shape (N, 2).
+            near: distance to an edge within which points count as enclosed.
 
         Returns:
             Truth values, shape (N,).
         """
-        (x, y), (x0, y0), (x1, y1) = points[:, None].unbind(-1), self.starts.unbind(-1), self.ends.unbind(-1)
-        spans = (y0 > y) != (y1 > y)
-        slope = (x1 - x0) / torch.where(y1 == y0, 1.0, y1 - y0)
-        crossings: Tensor = (spans & (x < x0 + (y - y0) * slope)).sum(dim=1)
-        return crossings % 2 == 1
+        (x, y), order = points.T, points[:, 1].argsort()
+        x, y = x[order], y[order]
+        heights = torch.stack([self.starts[:, 1], self.ends[:, 1]])
+        lowest, highest = heights.amin(dim=0), heights.amax(dim=0)
+        spans = torch.searchsorted(y, torch.stack([lowest, highest], dim=1)).tolist()
+        close = torch.searchsorted(y, torch.stack([lowest - near, highest + near], dim=1)).tolist()
+        odd, at_edge = (torch.zeros(len(points), dtype=torch.bool) for _ in range(2))
+        for edge, (first, last) in enumerate(spans):
+            (x0, y0), (x1, y1) = self.starts[edge].tolist(), self.ends[edge].tolist()
+            if first < last:
+                odd[first:last] ^= x[first:last] < x0 + (y[first:last] - y0) * ((x1 - x0) / (y1 - y0))
+            if near and close[edge][0] < close[edge][1]:
+                slab = slice(*close[edge])
+                single = Edges(self.starts[edge : edge + 1], self.ends[edge : edge + 1])
+                at_edge[slab] |= single.distance(torch.stack([x[slab], y[slab]], dim=1)) <= near
+        enclosed = torch.empty_like(odd)
+        enclosed[order] = odd | at_edge
+        return enclosed
 
     def distance(self, points: Tensor) -> Tensor:
         """Return the distance to the nearest edge.

@@ -11,6 +11,8 @@ from laaf_lightning.problems.pde import PDE
 from laaf_lightning.problems.same_values import shown
 
 _PROBES = 5
+_BOUNDARY_PROBES = 64
+_STEP = 1e-3
 _CLOSE = 1e-6
 
 
@@ -22,7 +24,7 @@ def refuse_geometry(problem: PDE) -> None:
 
     Raises:
         ConfigurationError: for what is no geometry, other coordinates or another domain than the problem's, bounds that
-            are none, and a shape without interior.
+            are none, a shape without interior, and normals that point inwards.
     """
     kind = type(problem).__name__
     geometry: object = problem.geometry
@@ -42,6 +44,8 @@ def refuse_geometry(problem: PDE) -> None:
     if gives_own(problem, "domain"):
         _check_domain(kind, what, problem)
     holds(geometry, geometry.probes(_PROBES))
+    if geometry.boundary_points() is not None:
+        _check_normals(what, geometry)
 
 
 def _check_bounds(what: str, geometry: Geometry) -> None:
@@ -53,6 +57,19 @@ def _check_bounds(what: str, geometry: Geometry) -> None:
         raise ConfigurationError(
             f"{what} has bounds={bounds!r}: they must be (lower, upper) for each of {', '.join(geometry.coordinates)}, "
             "finite, lower < upper"
+        )
+
+
+def _check_normals(what: str, geometry: Geometry) -> None:
+    boundary = geometry.sample_boundary(_BOUNDARY_PROBES)
+    if not boundary.has_normals:
+        return
+    step = _STEP * geometry.widths.min() * boundary.normals
+    behind, before = (holds(geometry, boundary.points + way).double().mean() for way in (-step, step))
+    if before > behind:
+        raise ConfigurationError(
+            f"{what} has normals that point inwards at {float(before):.0%} of its boundary points: they must point "
+            "outwards, so give -normals"
         )
 
 

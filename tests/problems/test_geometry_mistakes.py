@@ -18,11 +18,13 @@ from laaf_lightning.problems import (
     Geometry,
     OverTime,
     Periodic,
+    PointCloud,
     PointData,
     Polygon,
     check_points,
     check_problem,
 )
+from tests.problems.geometry.every_shape import Diamond, circle
 
 
 class Nowhere(Geometry):
@@ -51,6 +53,12 @@ def conditions(*given: object) -> Any:
     return lambda self: list(given)
 
 
+class Inwards(Diamond):
+    def boundary_points(self) -> tuple[Tensor, Tensor]:
+        points, normals = super().boundary_points()
+        return points, -normals
+
+
 CYLINDER = OverTime(Disc(), (0.0, 2.0))
 
 
@@ -58,6 +66,8 @@ CYLINDER = OverTime(Disc(), (0.0, 2.0))
     "parts",
     [
         {"geometry": Disc()},
+        {"geometry": Diamond()},
+        {"geometry": PointCloud(circle(50), interior=0.5 * circle(50))},
         {"geometry": Disc(), "coordinates": ("x", "y"), "domain": {"x": (-1.0, 1.0), "y": (-1, 1)}},
         {"geometry": CYLINDER, "conditions": conditions(Dirichlet("start", ("t", 0.0), 0.0))},
         {"geometry": CYLINDER, "conditions": conditions(Dirichlet("half-time", ("t", 1.0), 0.0))},
@@ -84,6 +94,10 @@ def test_what_can_be_meant_passes(parts: dict[str, Any]) -> None:
         ),
         ({"geometry": Nowhere()}, "Nowhere has no interior: none of a million points of its bounding box lies in it"),
         ({"geometry": Unbounded()}, "has bounds=((-1.0, 1.0),): they must be (lower, upper) for each of x, y, finite"),
+        (
+            {"geometry": Inwards()},
+            "has normals that point inwards at 100% of its boundary points: they must point outw",
+        ),
         ({"geometry": Nameless()}, "has no coordinates: give coordinates = ('x', 'y'), say"),
         (
             {"geometry": Disc(), "conditions": conditions(Dirichlet("left", ("x", -1.0), 0.0))},

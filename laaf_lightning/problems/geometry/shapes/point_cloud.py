@@ -44,7 +44,7 @@ class PointCloud(Geometry):
 
     Raises:
         ConfigurationError: without normals and without interior points, for arrays of other shapes, numbers that are
-            not finite, and a cloud that is flat.
+            not finite, normals that point inwards, and a cloud that is flat.
 
     Example:
         >>> import math
@@ -85,6 +85,9 @@ class PointCloud(Geometry):
         for name, (lower, upper) in zip(names, self.bounds, strict=True):
             if not lower < upper:
                 raise ConfigurationError(f"all points of PointCloud have {name}={lower}: the shape has no interior")
+        far = torch.tensor(self.bounds, dtype=torch.float64)[:, 0] - 10 * self.widths
+        if self.normals is not None and self.depth(far[None]) > 0:
+            raise ConfigurationError("normals of PointCloud point inwards: they must be outward ones, so take -normals")
 
     def boundary_points(self) -> Numbers | tuple[Numbers, Numbers]:
         """Return the boundary points, and the normals if there are some."""

@@ -67,6 +67,7 @@ def test_clouds_are_compared_by_what_they_hold() -> None:
             {"boundary": circle(9) * math.nan, "normals": circle(9)},
             "boundary points of PointCloud is not finite in row 0",
         ),
+        ({"boundary": circle(9), "normals": -circle(9)}, "normals of PointCloud point inwards: they must be outward"),
         ({"boundary": circle(9), "interior": []}, "interior of PointCloud has shape (0,): it must be (M, 2), M >= 1"),
         (
             {"boundary": "rim.csv", "normals": circle(9)},

@@ -65,15 +65,23 @@ from laaf_lightning.optimizers import SequentialScheduler as SequentialScheduler
 from laaf_lightning.problems import PDE as PDE
 from laaf_lightning.problems import AllenCahn as AllenCahn
 from laaf_lightning.problems import Ansatz as Ansatz
+from laaf_lightning.problems import Ball as Ball
+from laaf_lightning.problems import Box as Box
 from laaf_lightning.problems import Burgers as Burgers
 from laaf_lightning.problems import Condition as Condition
 from laaf_lightning.problems import Dirichlet as Dirichlet
+from laaf_lightning.problems import Disc as Disc
+from laaf_lightning.problems import Ellipse as Ellipse
+from laaf_lightning.problems import Geometry as Geometry
 from laaf_lightning.problems import Heat as Heat
 from laaf_lightning.problems import Helmholtz as Helmholtz
 from laaf_lightning.problems import InverseBurgers as InverseBurgers
 from laaf_lightning.problems import Neumann as Neumann
+from laaf_lightning.problems import OverTime as OverTime
 from laaf_lightning.problems import Periodic as Periodic
+from laaf_lightning.problems import PointCloud as PointCloud
 from laaf_lightning.problems import PointData as PointData
+from laaf_lightning.problems import Polygon as Polygon
 from laaf_lightning.problems import Robin as Robin
 from laaf_lightning.solutions import Solution as Solution
 

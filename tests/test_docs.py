@@ -121,3 +121,17 @@ def test_the_commands_of_the_optimisers_page_are_complete(command: list[str], mo
     with pytest.raises(SystemExit) as ended:
         main([*command[1:], "--print_config"])
     assert ended.value.code == 0
+
+
+def test_the_shapes_of_the_page_are_what_it_says() -> None:
+    namespace: dict[str, Any] = {}
+    for block in blocks("python", PAGE.partition("## Shapes")[2]):
+        exec(block, namespace)
+    boundary, problem, clover = namespace["boundary"], namespace["problem"], namespace["Clover"]()
+    assert problem.coordinates == ("x", "y")
+    assert problem.domain["x"] == (-1.0, 1.0)
+    assert namespace["l_shape"].contains(boundary.points).all()
+    assert boundary.normals.shape == (400, 2)
+    laaf.PINN(problem, width=4, depth=1)
+    assert clover.contains(clover.sample_interior(200)).all()
+    assert clover.depth(clover.sample_boundary(1000).points).count_nonzero() == 0

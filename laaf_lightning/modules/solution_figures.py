@@ -13,6 +13,7 @@ from laaf_lightning.figures import Drawable, PlaneData, RegressionData, RunFacts
 from laaf_lightning.figures.drawable import Array
 from laaf_lightning.metrics import RelativeL2Error
 from laaf_lightning.problems import PDE, exact_solution
+from laaf_lightning.problems.geometry import product_grid
 
 _TIMES = {"t", "time"}
 
@@ -32,18 +33,22 @@ def solution_figures(
         points: training points, shape (M, d), or None.
 
     Returns:
-        One entry for each unknown, under the problem's name, for problems in one coordinate or two; else nothing.
+        One entry for each unknown, under the problem's name, for problems in one coordinate or two; else nothing. What
+        lies outside of the domain is left open.
     """
     if len(problem.coordinates) > 2:
         return {}
-    grid = problem.grid()
+    whole = product_grid(problem.axes(), problem.coordinates)
+    inside = problem.geometry.on_grid(whole)
+    grid = whole[inside]
     prediction, exact = predict(grid).double().cpu(), exact_solution(problem, grid)
     name, several = type(problem).__name__.lower(), len(problem.unknowns) > 1
     figures = {}
     for index, unknown in enumerate(problem.unknowns):
         u, u_exact = prediction[:, index], None if exact is None else exact[:, index].cpu()
         title = (facts or RunFacts()).title(None if u_exact is None else relative_l2_error(u, u_exact))
-        figures[f"{name}_{unknown}" if several else name] = _drawable(problem, u, u_exact, title, points)
+        shown = [None if values is None else _with_gaps(values, inside) for values in (u, u_exact)]
+        figures[f"{name}_{unknown}" if several else name] = _drawable(problem, shown[0], shown[1], title, points)
     return figures
 
 
@@ -111,9 +116,16 @@ def _step_of_the_weights(trainer: Trainer) -> int | None:
     return None if of_a_file else trainer.global_step or None
 
 
+def _with_gaps(values: Tensor, inside: Tensor) -> Tensor:
+    whole = torch.full(inside.shape, torch.nan, dtype=values.dtype)
+    whole[inside.cpu()] = values
+    return whole
+
+
 def _drawable(
-    problem: PDE, prediction: Tensor, exact: Tensor | None, title: str | None, points: Array | None
+    problem: PDE, prediction: Tensor | None, exact: Tensor | None, title: str | None, points: Array | None
 ) -> Drawable:
+    assert prediction is not None
     values_of = problem.axes()
     axes = [values_of[name].numpy() for name in problem.coordinates]
     if len(axes) == 1:

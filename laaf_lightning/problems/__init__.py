@@ -22,7 +22,14 @@ from laaf_lightning.problems.equations.heat import Heat as Heat
 from laaf_lightning.problems.equations.helmholtz import Helmholtz as Helmholtz
 from laaf_lightning.problems.equations.inverse_burgers import InverseBurgers as InverseBurgers
 from laaf_lightning.problems.exact_solution import exact_solution as exact_solution
+from laaf_lightning.problems.geometry import Ball as Ball
+from laaf_lightning.problems.geometry import BoundaryPoints as BoundaryPoints
 from laaf_lightning.problems.geometry import Box as Box
+from laaf_lightning.problems.geometry import Disc as Disc
+from laaf_lightning.problems.geometry import Ellipse as Ellipse
 from laaf_lightning.problems.geometry import Geometry as Geometry
+from laaf_lightning.problems.geometry import OverTime as OverTime
+from laaf_lightning.problems.geometry import PointCloud as PointCloud
+from laaf_lightning.problems.geometry import Polygon as Polygon
 from laaf_lightning.problems.pde import PDE as PDE
 from laaf_lightning.problems.pde import Ansatz as Ansatz

@@ -13,8 +13,10 @@ from laaf_lightning.problems.conditions.condition import Condition
 from laaf_lightning.problems.conditions.faces import Dirichlet, FaceCondition
 from laaf_lightning.problems.conditions.periodic import Periodic
 from laaf_lightning.problems.conditions.point_data import PointData
+from laaf_lightning.problems.geometry import Box, near_or_inside
 from laaf_lightning.problems.pde import PDE
 from laaf_lightning.problems.plain_mistakes import refuse_plain_mistakes
+from laaf_lightning.problems.same_values import shown
 
 RESIDUAL = "residual"  # what the equation's own term of a loss is called
 _CORNER_POINTS = 5
@@ -63,8 +65,8 @@ def conflicts(problem: PDE) -> list[str]:
         opposite = one.at[0] == other.at[0] and one.at[1] != other.at[1]
         if opposite or one.unknown != other.unknown:
             continue
-        diagonal = problem.geometry.diagonal(_CORNER_POINTS)
-        corner = other.place(one.place(diagonal, problem.coordinates), problem.coordinates)
+        probes = problem.geometry.probes(_CORNER_POINTS)
+        corner = other.place(one.place(probes, problem.coordinates), problem.coordinates)
         values, others = one.prescribed(corner).flatten(), other.prescribed(corner).flatten()
         gap = (values - others).abs()
         if gap.max() > _TOLERANCE * max(1.0, float(values.abs().max())):
@@ -89,10 +91,11 @@ def check_points(problem: PDE, points: Tensor, what: str = "the data") -> None:
     Raises:
         ConfigurationError: for another shape, or naming the first point outside.
     """
-    box = problem.geometry
     if points.ndim != 2 or points.shape[1] != len(problem.coordinates):
         expected = f"(N, {len(problem.coordinates)}) for {', '.join(problem.coordinates)}"
         raise ConfigurationError(f"{what} has points of shape {tuple(points.shape)}: expected {expected}")
+    geometry = problem.geometry
+    box = Box.of(dict(zip(problem.coordinates, geometry.bounds, strict=True)))
     for column, (name, inside) in enumerate(zip(problem.coordinates, box.contains_columns(points).T, strict=True)):
         if not inside.all():
             row, (lower, upper) = int((~inside).nonzero()[0]), box.interval(name)
@@ -100,6 +103,14 @@ def check_points(problem: PDE, points: Tensor, what: str = "the data") -> None:
                 f"{what} has {int((~inside).sum())} points outside the domain, the first in row {row}: "
                 f"{name}={float(points[row, column]):g} is not in [{lower}, {upper}]"
             )
+    outside = ~near_or_inside(geometry, points)
+    if outside.any():
+        row = int(outside.nonzero()[0])
+        place = ", ".join(f"{name}={float(x):g}" for name, x in zip(problem.coordinates, points[row], strict=True))
+        raise ConfigurationError(
+            f"{what} has {int(outside.sum())} points outside the domain, the first in row {row}: {place} is not in "
+            f"{shown(geometry)}"
+        )
 
 
 def _check_coefficients(problem: PDE) -> None:
@@ -147,6 +158,13 @@ def _check_face(problem: PDE, what: str, coordinate: str, position: float) -> No
     if coordinate not in problem.coordinates:
         raise ConfigurationError(unknown_choice(f"coordinate of {what}", coordinate, problem.coordinates))
     lower, upper = problem.geometry.interval(coordinate)
+    with_faces = list(dict.fromkeys(face.coordinate for face in problem.geometry.faces()))
+    if coordinate not in with_faces:
+        has = f"faces only in {', '.join(with_faces)}" if with_faces else "no faces"
+        raise ConfigurationError(
+            f"{what} lies on a face at {coordinate}={position}, and the geometry of {type(problem).__name__}, "
+            f"{shown(problem.geometry)}, has {has}: take a condition on its boundary"
+        )
     if not lower <= position <= upper:
         raise ConfigurationError(f"{what} lies at {coordinate}={position}, outside the domain [{lower}, {upper}]")
 

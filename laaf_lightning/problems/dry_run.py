@@ -80,9 +80,7 @@ def _refuse_shape(problem: PDE, got: str, counts: str) -> NoReturn:
 
 
 def _points(problem: PDE, count: int) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    unit = torch.rand(count, len(problem.coordinates), generator=generator)
-    return problem.geometry.sample(unit).to(unit.dtype)
+    return problem.geometry.sample_interior(count, seed=0).float()
 
 
 def _field(problem: PDE, count: int) -> RecordingField:

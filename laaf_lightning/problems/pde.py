@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.given_numbers import as_columns, as_tensor
 from laaf_lightning.problems.conditions.condition import Condition
-from laaf_lightning.problems.geometry import Box
+from laaf_lightning.problems.derived_parts import OwnOrDerived, gives_own
+from laaf_lightning.problems.geometry import Box, Geometry
 from laaf_lightning.problems.same_values import same_values, shown
 
 
@@ -55,6 +56,12 @@ class Ansatz:
         return _column(self.factor(points), points, "the factor of the ansatz")
 
 
+def _own_geometry(problem: PDE, part: str) -> Geometry:
+    if not gives_own(problem, "geometry"):
+        raise AttributeError(f"{type(problem).__name__} has neither {part} nor a geometry that it follows from")
+    return problem.geometry
+
+
 def _column(values: object, points: Tensor, what: str) -> Tensor:
     if isinstance(values, Tensor) and values.ndim == 2:
         return values
@@ -65,25 +72,46 @@ def _column(values: object, points: Tensor, what: str) -> Tensor:
 
 
 class PDE(ABC):
-    """An equation on a box, as an immutable description.
+    """An equation on a domain, as an immutable description.
 
-    Two problems are equal if their class and their constructor values are. Make a subclass a frozen dataclass,
-    or set attributes in its constructor only.
+    A subclass gives `coordinates` and `domain`, a box, or a `geometry`, from which both follow. Two problems are equal
+    if their class and their constructor values are. Make a subclass a frozen dataclass, or set attributes in its
+    constructor only.
 
     Attributes:
-        coordinates: names of the columns of a point, in order.
-        domain: (lower, upper) of each coordinate.
+        coordinates: names of the columns of a point, in order; by default those of the geometry.
+        domain: (lower, upper) of each coordinate; by default the bounding box of the geometry.
+        geometry: the shape of the domain; by default the box.
         unknowns: names of what is sought, one column each of the network's output.
     """
 
-    coordinates: ClassVar[tuple[str, ...]]
-    domain: ClassVar[Mapping[str, tuple[float, float]]]
     unknowns: ClassVar[tuple[str, ...]] = ("u",)
 
-    @property
-    def geometry(self) -> Box:
-        """The domain, with what can be done on it."""
-        return Box.of(self.domain, self.coordinates)
+    if TYPE_CHECKING:
+        coordinates: ClassVar[tuple[str, ...]]
+        domain: ClassVar[Mapping[str, tuple[float, float]]]
+
+        @property
+        def geometry(self) -> Geometry:
+            """The shape of the domain."""
+
+    else:
+
+        @OwnOrDerived
+        def coordinates(self) -> tuple[str, ...]:
+            """Names of the columns of a point, in order."""
+            return tuple(_own_geometry(self, "coordinates").coordinates)
+
+        @OwnOrDerived
+        def domain(self) -> Mapping[str, tuple[float, float]]:
+            """(lower, upper) of each coordinate."""
+            shape = _own_geometry(self, "domain")
+            return dict(zip(shape.coordinates, shape.bounds, strict=True))
+
+        @OwnOrDerived
+        def geometry(self) -> Geometry:
+            """The shape of the domain, with what can be done on it."""
+            return Box.of(self.domain, self.coordinates)
 
     @abstractmethod
     def residual(self, x: Mapping[str, Tensor], u: Field, *args: Any, **coefficients: Any) -> Tensor:
@@ -146,15 +174,16 @@ class PDE(ABC):
         """Return the grid on which errors are measured and figures drawn.
 
         Returns:
-            Coordinate name to its values, 1-dim, float64; by default 101 equispaced ones from end to end.
+            Coordinate name to its values, 1-dim, float64; by default 101 equispaced ones from end to end in up to three
+            coordinates, and so many in more that the grid has a million points at most, as `Geometry.axes` has it.
         """
-        return self.geometry.axes(101)
+        return self.geometry.axes()
 
     def grid(self) -> Tensor:
-        """Return all points of the grid that `axes` spans.
+        """Return the points of the grid that `axes` spans, without those outside of the geometry.
 
         Returns:
-            Shape (product of the axes' lengths, d), float64; the last coordinate runs fastest.
+            Shape (N, d), float64, N being the product of the axes' lengths on a box; the last coordinate runs fastest.
         """
         return self.geometry.grid(self.axes())
 

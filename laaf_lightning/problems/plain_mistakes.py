@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.derived_parts import gives_own
+from laaf_lightning.problems.geometry_mistakes import refuse_geometry
 from laaf_lightning.problems.pde import PDE, Ansatz
 
 
@@ -18,8 +20,8 @@ def refuse_plain_mistakes(problem: object) -> None:
 
     Raises:
         ConfigurationError: for a class or anything else that is no PDE; coordinates and unknowns that are no tuples of
-            different names; a domain that is no mapping to finite intervals; conditions that are no list of
-            conditions; coefficients that are no mapping; an ansatz that is none.
+            different names; a domain that is no mapping to finite intervals; a geometry that is none, or disagrees;
+            conditions that are no list of conditions; coefficients that are no mapping; an ansatz that is none.
     """
     if not isinstance(problem, PDE):
         name = problem.__name__ if isinstance(problem, type) else "Burgers"
@@ -29,6 +31,8 @@ def refuse_plain_mistakes(problem: object) -> None:
             f"--model.problem {name}"
         )
     kind = type(problem).__name__
+    if gives_own(problem, "geometry"):
+        refuse_geometry(problem)
     _check_names(kind, "coordinates", getattr(problem, "coordinates", None), "('x', 't')")
     _check_names(kind, "unknowns", problem.unknowns, "('u',)")
     _check_domain(kind, problem)

@@ -65,12 +65,12 @@ def points_to_try(network: nn.Module, problem: PDE) -> Tensor:
         problem: the equation.
 
     Returns:
-        Points on a diagonal, shape (5, d), in the network's dtype, on its device.
+        Points, on a box on its diagonal, shape (5, d), in the network's dtype, on its device.
 
     Raises:
         ConfigurationError: for a network that fails there, or outputs of another shape.
     """
-    points = problem.geometry.diagonal(_POINTS, margin=0.1).to(next(network.parameters(), torch.zeros(())))
+    points = problem.geometry.probes(_POINTS, margin=0.1).to(next(network.parameters(), torch.zeros(())))
     try:
         outputs = outputs_at(network, points)
     except RuntimeError as error:

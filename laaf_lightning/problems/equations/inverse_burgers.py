@@ -15,6 +15,7 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions.point_data import PointData
 from laaf_lightning.problems.equations.burgers import Burgers, burgers_residual
+from laaf_lightning.problems.geometry import Box
 from laaf_lightning.problems.pde import PDE
 
 
@@ -136,7 +137,9 @@ def _measurements(viscosity: float, noise: float, count: int, seed: int) -> tupl
         Points (M, 2) and noisy values (M, 1), float64.
     """
     problem, generator = Burgers(viscosity), torch.Generator().manual_seed(seed)
-    points = problem.geometry.sample(torch.rand(count, 2, dtype=torch.float64, generator=generator))
+    points = Box.of(problem.domain, problem.coordinates).sample(
+        torch.rand(count, 2, dtype=torch.float64, generator=generator)
+    )
     values = problem.exact(points)
     scale = noise * values.std(correction=0)
     return points, values + scale * torch.randn(count, 1, dtype=torch.float64, generator=generator)

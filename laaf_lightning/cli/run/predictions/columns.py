@@ -13,6 +13,7 @@ from torch import Tensor
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN, FunctionRegressor, ImageClassifier
 from laaf_lightning.problems import exact_solution
+from laaf_lightning.problems.geometry import near_or_inside
 
 Columns: TypeAlias = dict[str, Tensor]
 _AGREEMENT = 1e-3  # of probabilities, in the lowest precision
@@ -73,7 +74,9 @@ def exact_columns(model: PINN, points: Tensor, *, only_inside: bool = False) -> 
     Returns:
         ``exact_u`` of each unknown u, float64; nothing where there is no exact solution.
     """
-    inside = model.problem.geometry.contains(points) if only_inside else torch.ones(len(points), dtype=torch.bool)
+    inside = (
+        near_or_inside(model.problem.geometry, points) if only_inside else torch.ones(len(points), dtype=torch.bool)
+    )
     exact = exact_solution(model.problem, points[inside])
     if exact is None:
         return {}

@@ -108,7 +108,7 @@ class DerivativesOf:
         if model.solution.own_field is not None:
             return model.field(points)
         if self._engine is None:
-            tried = problem.geometry.diagonal(_TRIED, margin=0.1).to(points)
+            tried = problem.geometry.probes(_TRIED, margin=0.1).to(points)
             names = Names(tuple(problem.coordinates), tuple(problem.unknowns))
             self._engine = choose("auto", model.network, {_SET: self._orders}, names, tried)
         free, ansatz = self._engine.fields(model.network, {_SET: points})[_SET], problem.ansatz()

@@ -23,6 +23,7 @@ from laaf_lightning.cli.run.predictions.points_file import SETTING, read_points
 from laaf_lightning.cli.run.predictions.positions import TakesTurns, length, positions
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN, FunctionRegressor, ImageClassifier
+from laaf_lightning.problems.geometry import near_or_inside
 from laaf_lightning.whole_files import write_whole
 
 FILE = "predictions"
@@ -159,5 +160,5 @@ def _written(folder: Path, trainer: Trainer, arrays: dict[str, Tensor], number: 
 def _outside(model: LightningModule, points: Tensor | None) -> str:
     if points is None or not isinstance(model, PINN):
         return ""
-    count = int((~model.problem.geometry.contains(points)).sum())
+    count = int((~near_or_inside(model.problem.geometry, points)).sum())
     return f"; {count:,} of these points lie outside the domain of {type(model.problem).__name__}" if count else ""

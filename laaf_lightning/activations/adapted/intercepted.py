@@ -62,6 +62,12 @@ class AdaptiveCalls(nn.Module):
         self.owner = owner
         self.repeats = repeats
 
+    @property
+    def plain_kinds(self) -> list[str]:
+        """The calls without a slope."""
+        calls = (*self.expected[True], *self.expected[False])
+        return [call.kind for call in calls if call.site is None]
+
     def forward(self, *_arguments: Any, **_named: Any) -> Any:
         """Refuse to be called, as by a forward that goes through all children of its module.
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from laaf_lightning.activations.adapted.intercepted import CALLS
+from laaf_lightning.activations.adapted.intercepted import CALLS, AdaptiveCalls
 from laaf_lightning.activations.adapting.planned import Planned, Spot, spots
 from laaf_lightning.activations.adapting.sites import ActivationSite
 from laaf_lightning.activations.elementwise import MODULES
@@ -23,6 +23,7 @@ _UNSEEN = (
     "called in a way that adapt does not see, as by TorchScript, with out=… or by torch.ops: adapt the model before it "
     "is scripted, or call the function of torch.nn.functional"
 )
+_INTERCEPTED = "left out when its forward was adapted: adapt the plain model once, with all of them"
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -76,6 +77,7 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
         if module not in called and is_activation(module) and not isinstance(module, torch.jit.ScriptModule)
     ]
     planned += _unseen(recordings, names)
+    planned += _left_plain(model, names)
     planned += [
         Planned(
             ActivationSite(names[module], type(module).__name__, left_out="its activations are inside torch's kernel")
@@ -87,15 +89,23 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
 
 
 def _unseen(recordings: Sequence[Recording], names: dict[nn.Module, str]) -> list[Planned]:
-    """List the activations that torch computed and no call stands for."""
+    """List the activations that torch computed and no call stands for, but within a forward that is intercepted."""
     counts = recordings[0].unseen | recordings[-1].unseen
+    planned = []
+    for (module, kind), calls in counts.items():
+        if CALLS not in module._modules:
+            name = f"{names.get(module, type(module).__name__)}.{kind}".lstrip(".")
+            planned.append(Planned(ActivationSite(name, kind, calls, left_out=_UNSEEN)))
+    return planned
+
+
+def _left_plain(model: nn.Module, names: dict[nn.Module, str]) -> list[Planned]:
+    """List the calls to which an earlier adaptation gave no slope: their forward is intercepted already."""
+    holders = [(owner, getattr(owner, CALLS, None)) for owner in model.modules()]
+    kinds = [(owner, kind) for owner, held in holders if isinstance(held, AdaptiveCalls) for kind in held.plain_kinds]
     return [
-        Planned(
-            ActivationSite(
-                f"{names.get(module, type(module).__name__)}.{kind}".lstrip("."), kind, calls, left_out=_UNSEEN
-            )
-        )
-        for (module, kind), calls in counts.items()
+        Planned(ActivationSite(f"{names[owner]}.{kind}".lstrip("."), kind, left_out=_INTERCEPTED))
+        for owner, kind in dict.fromkeys(kinds)
     ]
 
 

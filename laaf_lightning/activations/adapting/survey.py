@@ -13,6 +13,7 @@ from laaf_lightning.activations.adapted.replaced import taken_name
 from laaf_lightning.activations.adapting.plan import CONTAINERS, plan, plan_without_calls
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.sites import ActivationSites, Where, chooser
+from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.recording.example import example_of
 from laaf_lightning.activations.recording.recorded import Recording
 from laaf_lightning.activations.recording.recorder import record
@@ -78,6 +79,8 @@ def survey(model: nn.Module, example_input: Any, where: Where, *, share_loops: b
         recordings = {True: training, False: evaluation}
         planned = plan(model, [training, evaluation], share_loops)
         found = Survey(planned, [], recordings, notes, share_loops)
+    if adaptive := [module for module in model.modules() if isinstance(module, AdaptiveActivation)]:
+        found.notes.append(f"not listed: {len(adaptive)} that are adaptive already")
     _say_what_cannot_be_done(found.planned)
     _choose(found, where, model)
     return found

@@ -11,7 +11,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
-from laaf_lightning.activations import activation_sites, adapt, named_slopes
+from laaf_lightning.activations import activation_sites, adapt, adaptive_sites, named_slopes
 from laaf_lightning.errors import ConfigurationError
 from tests.activations.adapting.models import Auxiliary, Functions
 
@@ -101,4 +101,23 @@ def test_a_traced_part_keeps_its_plain_activations() -> None:
     with pytest.warns(UserWarning, match="a traced, scripted or exported graph"):
         adapted = adapt(model, example_input=X)
     assert len(dict(named_slopes(adapted))) == 7
+    assert torch.equal(adapted(X), model(X))
+
+
+def test_calls_that_were_left_plain_are_named_when_their_forward_is_adapted_again() -> None:
+    adapted = adapt(Functions(), example_input=X, where=["act", "adaptive_calls.gelu_1"])
+    table = activation_sites(adapted, X)
+    kinds = ["leaky_relu", "relu", "sigmoid", "tanh"]
+    assert [site.name for site in table] == kinds
+    assert all(str(site.left_out).startswith("left out when its forward was adapted") for site in table)
+    assert table.notes == ("not listed: 2 that are adaptive already",)
+    with pytest.raises(ConfigurationError, match=r"adapt: leaky_relu \(leaky_relu\): .* adapt the plain model once"):
+        adapt(adapted, example_input=X)
+
+
+def test_a_part_that_is_adaptive_already_stays_so_beside_the_rest() -> None:
+    model = nn.Sequential(Functions(), nn.Linear(2, 4), Functions(), nn.ReLU())
+    model[0] = adapt(Functions(), "neuron", 5, X)
+    adapted = adapt(model, example_input=X, strict=True)
+    assert [site.scope for _, site in adaptive_sites(adapted)] == ["neuron"] * 6 + ["layer"] * 7
     assert torch.equal(adapted(X), model(X))

@@ -54,6 +54,8 @@ OVERLAY = "augmented"
 ALONE = sorted(EXPECTED)  # all others: tests/test_pde_configs.py
 CASES: list[tuple[str, ...]] = [(name,) for name in ALONE]
 CASES += [(name, OVERLAY) for name in ALONE if EXPECTED[name].optimizer == "SGD"]
+SHORT = {("burgers_paper",), ("discontinuous_paper",), ("semeion",), ("semeion", OVERLAY), ("mnist",), ("cifar10",)}
+PARAMS = [pytest.param(case, marks=() if case in SHORT else pytest.mark.long, id="+".join(case)) for case in CASES]
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Job:
         return EXPECTED[self.name]
 
 
-@pytest.fixture(scope="module", params=CASES, ids="+".join)
+@pytest.fixture(scope="module", params=PARAMS)
 def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Job:
     job = Job(request.param, cast("LAAFCommandLine", None), Path(), tmp_path_factory.mktemp("machine"))
     if job.name in WRITERS:
@@ -97,7 +99,6 @@ def job(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         return replace(job, run=run, folder=job.machine / "work" / folder_of(run))
 
 
-@pytest.mark.long
 def test_its_batch_has_the_papers_size(job: Job) -> None:
     batch = next(iter(job.run.datamodule.train_dataloader()))
     shapes = tuple(tuple(part.shape) for part in batch if isinstance(part, torch.Tensor))

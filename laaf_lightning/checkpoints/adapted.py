@@ -31,7 +31,7 @@ def load_adapted(
     was. The file is loaded with ``weights_only=True``.
 
     Args:
-        kind: the module's class.
+        kind: the module's class; that of an adapted module, ``type(model)``, stands for its own.
         checkpoint_path: path, address, or an open file.
         example_input: as for `adapt`; needed only for a checkpoint that was saved without `AdaptActivations` among the
             Trainer's callbacks, of a module some of whose activations are calls of functions.
@@ -49,7 +49,8 @@ def load_adapted(
         ``model = laaf.load_adapted(MyModule, "runs/laaf/2026-11-28T13-35-35/checkpoints/last.ckpt")``
     """
     _check_kind(kind)
-    name = kind.__name__
+    plain_class: type[M] = getattr(kind, "plain_class", kind)
+    name = plain_class.__name__
     try:
         content = load_content(checkpoint_path, "checkpoint_path", "cpu" if map_location is None else map_location)
     except FileNotFoundError as error:
@@ -64,7 +65,7 @@ def load_adapted(
     file = io.BytesIO()
     torch.save({**content, "state_dict": {key: value for key, value in state.items() if key not in slopes}}, file)
     file.seek(0)
-    built, plain, arguments = looked_through(file, kind, map_location, None, None, kwargs)
+    built, plain, arguments = looked_through(file, plain_class, map_location, None, None, kwargs)
     problem = f"checkpoint_path={str(checkpoint_path)!r} does not fit {name} as it is built here"
     with _mismatch_in_words(problem):
         module = built.load_from_checkpoint(plain, map_location, weights_only=True, **arguments)

@@ -39,6 +39,15 @@ def test_modules_alone_need_no_example(tmp_path: Path) -> None:
     assert torch.equal(loaded.encoder(X), module.encoder(X))
 
 
+def test_the_class_of_an_adapted_module_stands_for_its_own(tmp_path: Path) -> None:
+    module = Perceptron(4)
+    path = saved(module, tmp_path / "a.ckpt", laaf.AdaptActivations("layer"))
+    assert type(module) is not Perceptron
+    loaded = laaf.load_adapted(type(module), path)
+    assert type(loaded) is type(module)
+    assert torch.equal(loaded.eval()(X), module.eval()(X))
+
+
 def test_arguments_go_before_those_of_the_checkpoint_and_must_fit(tmp_path: Path) -> None:
     path = saved(Perceptron(4), tmp_path / "a.ckpt", laaf.AdaptActivations("layer"))
     assert laaf.load_adapted(Perceptron, path, schedule=False).schedule is False

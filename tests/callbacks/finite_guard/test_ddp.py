@@ -6,7 +6,7 @@ import pytest
 
 from tests.ranks import run_on_two_ranks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 NAMES = ["all_is_well", "data_of_one_rank", "data_of_one_rank_with_recovery", "gradient", "return_once"]
 
@@ -17,7 +17,6 @@ def ranks() -> list[dict[str, Any]]:
     return [{case.partition(":")[2]: value for case, value in rank.items()} for rank in results]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("case", ["data_of_one_rank", "data_of_one_rank_with_recovery"])
 def test_all_ranks_end_with_what_one_of_them_knows(case: str, ranks: list[dict[str, Any]]) -> None:
     assert ranks[0][case] == ranks[1][case]

@@ -11,7 +11,7 @@ import laaf_lightning as laaf
 from tests.callbacks.resampling.collocation_cases import fit_line
 from tests.ranks import run_on_two_ranks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SETTINGS: dict[str, dict[str, Any]] = {"uniform": {}, "rad": {}, "rar": {"num_added": 4, "max_points": 18}}
 
@@ -23,7 +23,6 @@ def ranks() -> list[dict[str, Any]]:
     return [{case.partition(":")[2]: value for case, value in rank.items()} for rank in results]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("method", SETTINGS)
 def test_ranks_share_the_points_and_the_weights_of_one_process(ranks: list[dict[str, Any]], method: Any) -> None:
     callbacks = laaf.ResampleCollocation(2, method, **SETTINGS[method]), laaf.AdaptiveLossWeights(2)

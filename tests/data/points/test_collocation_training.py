@@ -171,6 +171,7 @@ def test_two_ranks_share_all_points_and_train_as_one_process(both_ranks: list[di
         torch.testing.assert_close(rank["parameters"], alone["parameters"], rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_points_that_two_ranks_cannot_share_are_refused(both_ranks: list[dict[str, Any]]) -> None:
     for rank in both_ranks:

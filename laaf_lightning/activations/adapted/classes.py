@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from torch import nn
 from torch.nn.utils import parametrize
 
+from laaf_lightning.activations.adapted.methods import only_in_forward
+
 M = TypeVar("M", bound=nn.Module)
 Forward = Callable[..., Any]
 _MAKERS: dict[str, Callable[[type[nn.Module]], tuple[tuple[type, ...], dict[str, Any]]]] = {}
@@ -18,9 +20,7 @@ _MAKERS: dict[str, Callable[[type[nn.Module]], tuple[tuple[type, ...], dict[str,
 
 def with_forward(
     name: str,
-) -> Callable[
-    [Callable[[type[nn.Module]], tuple[tuple[type, ...], dict[str, Any]]]], Callable[[type[nn.Module]], type[nn.Module]]
-]:
+) -> Callable[[Callable[[type[nn.Module]], tuple[tuple[type, ...], dict[str, Any]]]], Callable[..., type[nn.Module]]]:
     """Register a way to derive a class from a module's own, under a name that pickles hold.
 
     Args:
@@ -33,7 +33,7 @@ def with_forward(
 
     def decorate(
         make: Callable[[type[nn.Module]], tuple[tuple[type, ...], dict[str, Any]]],
-    ) -> Callable[[type[nn.Module]], type[nn.Module]]:
+    ) -> Callable[..., type[nn.Module]]:
         _MAKERS[name] = make
         return functools.partial(derived, name)
 
@@ -48,22 +48,26 @@ class _Unannounced(nn.Module):
 
 
 @functools.cache
-def derived(name: str, base: type[nn.Module]) -> type[nn.Module]:
+def derived(name: str, base: type[nn.Module], methods: tuple[str, ...] = ()) -> type[nn.Module]:
     """Derive a class; the same one for the same class.
 
     Args:
         name: of a registered way.
         base: the module's own class.
+        methods: that only its forward may call.
 
     Returns:
         A subclass that bears the same name, can be pickled and copied, and refuses to be scripted.
     """
     bases, namespace = _MAKERS[name](base)
+    guarded = {method: only_in_forward(method, getattr(base, method)) for method in methods}
 
     def reduce(self: nn.Module, protocol: Any) -> Any:
         reduced: Any = base.__reduce_ex__(self, protocol)
         made, arguments, *rest = reduced
         assert made is copyreg.__newobj__  # type: ignore[attr-defined]  # others are refused before
+        if methods:
+            return (new_with_methods, (name, base, methods, *arguments[1:]), *rest)
         return (new_of, (name, base, *arguments[1:]), *rest)
 
     meta: Any = type(base)
@@ -72,7 +76,8 @@ def derived(name: str, base: type[nn.Module]) -> type[nn.Module]:
         (_Unannounced, *bases),
         {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
         | {"__reduce_ex__": reduce, "plain_class": base}
-        | namespace,
+        | namespace
+        | guarded,
     )
     return kind
 
@@ -88,7 +93,22 @@ def new_of(name: str, base: type[nn.Module], *arguments: Any) -> nn.Module:
     Returns:
         An instance without state.
     """
-    kind: Any = derived(name, base)  # type: ignore[arg-type]  # a class is hashable
+    return new_with_methods(name, base, (), *arguments)
+
+
+def new_with_methods(name: str, base: type[nn.Module], methods: tuple[str, ...], *arguments: Any) -> nn.Module:
+    """Make an empty instance of a derived class with methods that only its forward may call; pickles call it.
+
+    Args:
+        name: of a registered way.
+        base: the module's own class.
+        methods: their names.
+        *arguments: of its ``__new__``.
+
+    Returns:
+        An instance without state.
+    """
+    kind: Any = derived(name, base, methods)  # type: ignore[arg-type]  # a class is hashable
     module: nn.Module = kind.__new__(kind, *arguments)
     return module
 

@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from laaf_lightning.activations.adapted.classes import looks_like, with_forward
 from laaf_lightning.activations.adapted.fast_path import leave_fast_path
+from laaf_lightning.activations.adapted.methods import FORWARD
 from laaf_lightning.activations.adaptive import AdaptiveActivation
 from laaf_lightning.activations.recording.functions import ActivationCall, activation_call
 from laaf_lightning.errors import ConfigurationError
@@ -28,11 +29,13 @@ class Expected(NamedTuple):
         kind: name of the function.
         settings: numbers that it is called with.
         site: name of its slope; None for a call without one.
+        hidden: whether ``torch.compile`` does not show it.
     """
 
     kind: str
     settings: dict[str, Any]
     site: str | None
+    hidden: bool = False
 
 
 class AdaptiveCalls(nn.Module):
@@ -44,7 +47,14 @@ class AdaptiveCalls(nn.Module):
         evaluation: those in evaluation mode.
         owner: the path of the module that makes them.
         repeats: whether the forward may make the same calls again and again, as a loop does.
+
+    Attributes:
+        methods: of the module that makes them, through which they go, and which nothing but its forward may call.
+        compiled: whether ``torch.compile`` shows all of them; else this forward runs as it stands.
     """
+
+    methods: tuple[str, ...] = ()
+    compiled = True  # in models that were pickled without
 
     def __init__(
         self,
@@ -59,6 +69,7 @@ class AdaptiveCalls(nn.Module):
         for name, site in sites.items():
             self.add_module(name, site)
         self.expected = {True: tuple(training), False: tuple(evaluation)}
+        self.compiled = not any(call.hidden for call in (*training, *evaluation))
         self.owner = owner
         self.repeats = repeats
 
@@ -166,7 +177,7 @@ def _called_within() -> str:
         already; or an empty text.
     """
     frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_name != "forward_with_slopes":
+    while frame is not None and frame.f_code.co_name != FORWARD:
         if frame.f_globals.get("__name__") == _CHECKPOINT:
             return _CHECKPOINT
         if frame.f_code.co_filename.startswith(_COMPILED):
@@ -188,12 +199,15 @@ def intercepting(base: type[nn.Module]) -> tuple[tuple[type, ...], dict[str, Any
 
     def forward_with_slopes(self: nn.Module, *arguments: Any, **named: Any) -> Any:
         calls: Any = self._modules[CALLS]
+        if not calls.compiled and torch.compiler.is_dynamo_compiling():
+            return uncompiled(self, *arguments, **named)
         interception = _Interception(calls, self.training)  # not by `as`, of which torch.compile makes another object
         with interception:
             output = base.forward(self, *arguments, **named)
         interception.check_all_taken()
         return output
 
+    uncompiled = torch.compiler.disable(forward_with_slopes)
     return (base,), {"forward": looks_like(forward_with_slopes, base.forward)}
 
 
@@ -205,7 +219,7 @@ def intercept(owner: nn.Module, calls: AdaptiveCalls) -> None:
         calls: what it calls, and the slopes.
     """
     owner.add_module(CALLS, calls.train(owner.training))
-    owner.__class__ = intercepting(type(owner))
+    owner.__class__ = intercepting(type(owner), calls.methods)
     leave_fast_path(owner)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from laaf_lightning.activations.adapted.fast_path import leave_fast_path
 from laaf_lightning.activations.adapted.intercepted import AdaptiveCalls, Expected, hide_from_interceptions, intercept
+from laaf_lightning.activations.adapted.methods import methods_among
 from laaf_lightning.activations.adapted.replaced import give_slope, twin
 from laaf_lightning.activations.adapting.planned import Planned
 from laaf_lightning.activations.adapting.survey import Survey
@@ -78,7 +79,9 @@ def carry_out(
             calls[one.owner][_child(one)] = _site(one, scope, n, shape, slope)
     for owner, sites in calls.items() if expected else []:
         name = next(name for name, module in model.named_modules() if module is owner)
-        intercept(owner, AdaptiveCalls(sites, *expected[owner], name, repeats=found.share_loops))
+        made = AdaptiveCalls(sites, *expected[owner], name, repeats=found.share_loops)
+        made.methods = _methods(owner, chosen)
+        intercept(owner, made)
     if calls:
         hide_from_interceptions(model)
 
@@ -98,6 +101,11 @@ def _modules(model: nn.Module, found: Survey, chosen: Sequence[Planned]) -> dict
         is_last = taken[one.module] == spots[one.module]
         modules[one] = one.module if is_last else twin(one.module)
     return modules
+
+
+def _methods(owner: nn.Module, chosen: Sequence[Planned]) -> tuple[str, ...]:
+    calls = (call for one in chosen if one.spot is None and one.owner is owner for call in one.calls)
+    return methods_among(type(owner), (code for call in calls for code, _ in call.place))
 
 
 def _child(one: Planned) -> str:
@@ -157,7 +165,7 @@ def _expected(
         seen.setdefault(inner, [])
         if call.is_function and not call.traced and call.module not in replaced:
             name = names.get(call) if call.owner is inner else None
-            seen[inner].append(Expected(call.kind, plain(call.settings), name))
+            seen[inner].append(Expected(call.kind, plain(call.settings), name, call.hidden_when_compiled))
     lists = [_period(expected) if share_loops else expected for expected in seen.values()]
     if any(expected != lists[0] for expected in lists):
         raise ConfigurationError(

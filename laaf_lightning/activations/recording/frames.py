@@ -10,6 +10,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
+
+from laaf_lightning.activations.recording.functions import is_hidden_when_compiled
 
 Place = tuple[tuple[CodeType, int], ...]
 
@@ -23,6 +26,7 @@ class Surroundings:
         traced: whether it stands in a graph that was traced or compiled.
         checkpointed: whether ``torch.utils.checkpoint`` makes it, and makes it again in the backward pass.
         own_gradient: whether a ``torch.autograd.Function`` makes it, which has a gradient of its own.
+        hidden_when_compiled: whether ``torch.compile`` does not show it.
         forwards: the modules whose ``forward`` is called without their hooks.
     """
 
@@ -30,6 +34,7 @@ class Surroundings:
     traced: bool = False
     checkpointed: bool = False
     own_gradient: bool = False
+    hidden_when_compiled: bool = False
     forwards: list[nn.Module] = field(default_factory=list)
 
 
@@ -50,6 +55,8 @@ def surroundings(frame: FrameType | None, end: FrameType | None) -> Surroundings
         place.append((code, frame.f_lasti))
         seen.traced |= code.co_filename.startswith("<eval_with_key>")
         seen.checkpointed |= home == "torch.utils.checkpoint"
+        if home == functional.__name__:
+            seen.hidden_when_compiled |= is_hidden_when_compiled(getattr(functional, code.co_name, code))
         if code.co_name == "forward":
             first = frame.f_locals.get(code.co_varnames[0]) if code.co_varnames else None
             if isinstance(first, nn.Module):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import get_overridable_functions
 
 from laaf_lightning.activations.elementwise import FUNCTIONS, Activation
 
@@ -41,6 +43,13 @@ _KINDS: dict[str, tuple[type[nn.Module] | None, tuple[str, ...]]] = {
 }
 
 
+_SHOWN = {*itertools.chain.from_iterable(get_overridable_functions().values())}
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    name: {} if kind is None else {key: p.default for key, p in inspect.signature(kind).parameters.items()}
+    for name, (kind, _) in _KINDS.items()
+}
+
+
 class ActivationCall(NamedTuple):
     """An activation that a forward calls as a function.
 
@@ -66,7 +75,7 @@ class ActivationCall(NamedTuple):
         Returns:
             Whether name and numbers are the same.
         """
-        return self.kind == kind and plain(self.settings) == plain(settings)
+        return self.kind == kind and plain(self.settings) == plain(_without_defaults(kind, settings))
 
 
 def _forms(name: str) -> list[tuple[Callable[..., Any], bool]]:
@@ -109,7 +118,13 @@ def activation_call(
         return None
     settings.pop("_stacklevel", None)
     in_place = bool(settings.pop("inplace", False)) or in_place
-    return ActivationCall(kind, argument, settings, in_place)
+    return ActivationCall(kind, argument, _without_defaults(kind, settings), in_place)
+
+
+def _without_defaults(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what makes no difference: torch.compile does so, and other callers do not."""
+    defaults = _DEFAULTS[kind]
+    return {name: value for name, value in settings.items() if isinstance(value, Tensor) or value != defaults.get(name)}
 
 
 def is_form(function: Callable[..., Any]) -> bool:
@@ -122,6 +137,18 @@ def is_form(function: Callable[..., Any]) -> bool:
         Whether it is.
     """
     return function in _CALLS
+
+
+def is_hidden_when_compiled(function: Any) -> bool:
+    """Tell whether ``torch.compile`` takes a form of an activation into its graph without showing it to a mode.
+
+    Args:
+        function: any.
+
+    Returns:
+        Whether it is one of ``F.tanh``, ``F.sigmoid``, ``F.hardswish``, ``torch.relu_`` and the like.
+    """
+    return function in _CALLS and function not in _SHOWN
 
 
 def activation_of(kind: str, settings: Mapping[str, Any]) -> Activation | None:

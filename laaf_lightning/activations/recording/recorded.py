@@ -46,6 +46,7 @@ class RecordedCall:
         traced: whether it stands in a graph that was traced or compiled.
         strided: whether the argument is a view with gaps, for which torch's functions may round in another way.
         own_gradient: whether it is made within a ``torch.autograd.Function``.
+        hidden_when_compiled: whether ``torch.compile`` does not show the call.
         overwritten: whether its argument is written over afterwards, which is not kept for the backward pass.
     """
 
@@ -63,6 +64,7 @@ class RecordedCall:
     strided: bool = False
     traced: bool = False
     own_gradient: bool = False
+    hidden_when_compiled: bool = False
     overwritten: bool = False
 
     @property

@@ -19,7 +19,7 @@ from laaf_lightning.activations.recording.as_it_was import as_it_was, written_ov
 from laaf_lightning.activations.recording.behaviour import is_activation
 from laaf_lightning.activations.recording.example import Example
 from laaf_lightning.activations.recording.frames import surroundings
-from laaf_lightning.activations.recording.functions import activation_call, is_form
+from laaf_lightning.activations.recording.functions import activation_call, is_form, is_hidden_when_compiled
 from laaf_lightning.activations.recording.layout import follow, layout_of
 from laaf_lightning.activations.recording.recorded import RecordedCall, Recording, Running
 from laaf_lightning.activations.recording.tensors import memory_of, tensors_in
@@ -73,6 +73,7 @@ class _Recorder(TorchFunctionMode):
         if call is not None and not any(isinstance(module, AdaptiveActivation) for module in self._activation):
             module = self._activation[0] if self._activation else None
             noted = self._note(module, call.kind, call.settings, call.argument, call.in_place, is_function=True)
+            noted.hidden_when_compiled |= is_hidden_when_compiled(function)
             if module is None and self._copies(noted):
                 arguments = tuple(a.clone() if a is call.argument else a for a in arguments)
                 named = {name: a.clone() if a is call.argument else a for name, a in named.items()}
@@ -142,6 +143,7 @@ class _Recorder(TorchFunctionMode):
             strided=not odd and not z.is_contiguous() and torch.empty_like(z).stride() != z.stride(),
             traced=seen.traced,
             own_gradient=seen.own_gradient,
+            hidden_when_compiled=seen.hidden_when_compiled,
         )
         self.recording.calls.append(call)
         return call

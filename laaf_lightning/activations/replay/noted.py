@@ -168,6 +168,7 @@ def _calls(
         "names": names,
         "kind": type(owner).__name__,
         "repeats": calls.repeats,
+        **({"methods": [*calls.methods]} if calls.methods else {}),
         "training": _written(calls.expected[True]),
         "evaluation": _written(calls.expected[False]),
         "sites": {
@@ -179,4 +180,4 @@ def _calls(
 
 
 def _written(expected: tuple[Expected, ...]) -> list[list[Any]]:
-    return [[call.kind, plain(call.settings), call.site] for call in expected]
+    return [[call.kind, plain(call.settings), call.site, *[True] * call.hidden] for call in expected]

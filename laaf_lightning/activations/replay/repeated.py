@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,7 +70,9 @@ def adapt_as_noted(model: nn.Module, notes: Notes) -> None:
             sites[child] = AdaptiveActivation(activation, site["scope"], site["n"], _shape(site), slope=own)
             sites[child]._copies = site.get("copies", False)
         training, evaluation = ([Expected(*call) for call in calls[mode]] for mode in ("training", "evaluation"))
-        intercept(owner, AdaptiveCalls(sites, training, evaluation, name, repeats=calls["repeats"]))
+        made = AdaptiveCalls(sites, training, evaluation, name, repeats=calls["repeats"])
+        made.methods = (*calls.get("methods", ()),)
+        intercept(owner, made)
     if notes["calls"]:
         hide_from_interceptions(model)
 
@@ -80,7 +83,7 @@ def _shape(site: Mapping[str, Any]) -> tuple[int, ...] | None:
 
 def _sites_of_calls(calls: Mapping[str, Any]) -> dict[str, Any]:
     """Find σ of each call's slope."""
-    settings = {site: (kind, told) for kind, told, site in (*calls["evaluation"], *calls["training"])}
+    settings = {site: (kind, told) for kind, told, site, *_ in (*calls["evaluation"], *calls["training"])}
     found = {}
     for site in calls["sites"]:
         activation = activation_of(*settings[site])
@@ -112,6 +115,9 @@ def _check(model: nn.Module, notes: Notes) -> None:
             raise _other(model, f"{name!r} was a {site['kind']} and is {_said(module)}")
         if reason := why_not(module):
             raise _other(model, f"{name!r} is {_said(module)}, and cannot be changed: {reason}")
+        for method in site.get("methods", ()):
+            if not inspect.isfunction(getattr(type(module), method, None)):
+                raise _other(model, f"{name!r} had a method {method!r}")
         for path in site["names"]:
             if _at(model, path, site["kind"]) is not module:
                 raise _other(model, f"{name!r} and {path!r} were one module, and are two")

@@ -29,8 +29,9 @@ def value(z: Tensor, s: Tensor, sigma: Sigma) -> Tensor:
         return y
     y = y.to(z.dtype)
     # Where torch's own kernel rounds otherwise, s = 1 gives the bits of σ(z) all the same.
-    if sigma.rounds_within or (z.dtype == torch.float16 and z.device.type == "cpu"):
-        y = torch.where(s == 1, sigma.value(z), y)
+    on_cpu = z.device.type == "cpu"
+    if sigma.rounds_within or (on_cpu and (z.dtype == torch.float16 or sigma.rounds_at_ends)):
+        y = torch.where(torch.zeros_like(y, dtype=torch.bool) | (s == 1), sigma.value(z), y)  # in the order of y
     return y
 
 

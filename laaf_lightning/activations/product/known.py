@@ -69,6 +69,14 @@ _MODULES: dict[type[nn.Module], Callable[[Any], Sigma]] = {
     nn.Threshold: lambda m: sigmas.threshold(m.threshold, m.value),
 }
 
+_ROUND_WITHIN: tuple[type[nn.Module], ...] = (nn.Hardshrink, nn.Softshrink, nn.Softsign, nn.Tanhshrink)
+_FUNCTIONS_ROUND_WITHIN: tuple[Callable[..., Tensor], ...] = (
+    functional.hardshrink,
+    functional.softshrink,
+    functional.softsign,
+    functional.tanhshrink,
+)
+
 # Dictionaries of torch.nn.Module that have no public way in; a test notices where their names change.
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 
@@ -103,20 +111,22 @@ def is_relu(activation: Callable[[Tensor], Tensor]) -> bool:
     return function is functional.relu or function is torch.relu
 
 
-def rounds_within(activation: Callable[[Tensor], Tensor]) -> bool:
-    """Tell whether torch's kernel of a known activation rounds more than once in half precision.
+def rounds_otherwise(activation: Callable[[Tensor], Tensor], z: Tensor) -> bool:
+    """Tell whether torch's kernel of a known activation rounds otherwise for half precision than for float32.
 
     Args:
         activation: any.
+        z: its argument.
 
     Returns:
-        Whether it does, as `Sigma.rounds_within` says.
+        Whether it does, as `Sigma.rounds_within` and `Sigma.rounds_at_ends` say.
     """
+    kinds = _ROUND_WITHIN + ((nn.GELU,) if z.device.type == "cpu" else ())
+    functions = _FUNCTIONS_ROUND_WITHIN + ((functional.gelu,) if z.device.type == "cpu" else ())
     if isinstance(activation, nn.Module):
-        return type(activation) in {nn.Hardshrink, nn.Softshrink, nn.Softsign, nn.Tanhshrink}
+        return type(activation) in kinds
     function = activation.func if isinstance(activation, functools.partial) else activation
-    several = (functional.hardshrink, functional.softshrink, functional.softsign, functional.tanhshrink)
-    return any(function is one for one in several)
+    return any(function is one for one in functions)
 
 
 def sigma_of(activation: Callable[[Tensor], Tensor]) -> Sigma | None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from laaf_lightning.activations.product.fused import HALF, CompiledReLU, KeepsInput, KeepsResult, value
-from laaf_lightning.activations.product.known import is_known, is_relu, rounds_within, sigma_of
+from laaf_lightning.activations.product.known import is_known, is_relu, rounds_otherwise, sigma_of
 from laaf_lightning.activations.product.sigmas import IDENTITY, Sigma
 
 # Below, a node of one's own costs more time than it saves memory worth having: of a function whose result is kept, and
@@ -74,7 +74,7 @@ def plain_product(activation: Callable[[Tensor], Tensor], z: Tensor, slope: Tens
         return activation(product.to(z.dtype))
     with _without_autocast(z):
         y = raised(product)
-        if rounds_within(activation):
+        if rounds_otherwise(activation, z):
             # With s = 1 the bits of σ(z) all the same, and the gradient of y.
             of_z = activation(z.detach()).to(y.dtype)
             y = y + torch.where((slope == 1) & of_z.isfinite(), of_z - y, 0).detach()

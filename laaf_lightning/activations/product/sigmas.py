@@ -26,6 +26,8 @@ class Sigma:
             which the next layer keeps too, in place of z.
         fused: whether this keeps less than the plain product does.
         rounds_within: whether torch's kernel for half precision rounds more than once, or its settings.
+        rounds_at_ends: whether torch's kernel for CPUs rounds otherwise at the end of what its vectors hold, which are
+            longer for half precision, so that this shows after rounding.
     """
 
     value: Callable[[Tensor], Tensor]
@@ -34,6 +36,7 @@ class Sigma:
     keeps_result: bool = False
     fused: bool = True
     rounds_within: bool = False
+    rounds_at_ends: bool = False
 
 
 def leaky_relu(negative_slope: float = 0.01) -> Sigma:
@@ -149,6 +152,7 @@ def _gelu(approximate: str) -> Sigma:
         lambda x: functional.gelu(x, approximate=approximate),
         lambda x: functional.gelu(x, approximate=approximate),
         lambda g, x: _aten.gelu_backward(g, x, approximate=approximate),
+        rounds_at_ends=True,
     )
 
 

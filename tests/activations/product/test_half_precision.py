@@ -42,6 +42,28 @@ def test_at_the_start_every_number_has_the_bits_of_the_function(name: str, scope
     assert same_bits(plain_product(site.activation, z, site.slope), expected) or dtype == torch.float16
 
 
+@pytest.mark.parametrize("name", KNOWN)
+def test_so_it_has_in_few_numbers_which_torch_rounds_one_by_one(name: str) -> None:
+    every = every_number(torch.bfloat16)
+    some = every[(every > -6) & (every < -2)]
+    site = site_in(name, "layer", torch.bfloat16)
+    for z in some.split(15):
+        expected = site.activation(z.clone())
+        with torch.no_grad():
+            assert same_bits(site(z), expected)
+        assert same_bits(site(z), expected)
+        assert same_bits(plain_product(site.activation, z, site.slope), expected)
+
+
+@pytest.mark.parametrize("kind", [nn.Softsign, nn.GELU, nn.Hardshrink])
+def test_neurons_of_maps_keep_the_order_of_channels_last(kind: type[nn.Module]) -> None:
+    z = noise(2, 8, 4, 4).bfloat16().contiguous(memory_format=torch.channels_last)
+    site = AdaptiveActivation(kind(), "neuron", 3.0, (8, 4, 4))
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients):
+            assert site(z).is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize("dtype", LOW)
 @pytest.mark.parametrize("scope", SITES)
 @pytest.mark.parametrize("name", KNOWN)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from laaf_lightning.activations.product.known import is_known, rounds_within, sigma_of
+from laaf_lightning.activations.product.known import is_known, rounds_otherwise, sigma_of
 from tests.activations.cases import noise
 from tests.activations.product.cases import KNOWN, WITHOUT_SIGMA
 
@@ -29,7 +29,8 @@ def test_value_in_place_and_gradient_are_those_of_the_function(name: str) -> Non
     for mode in (False, True):
         with torch.set_grad_enabled(mode):
             torch.testing.assert_close(sigma.gradient(g, of), expected, rtol=1e-12, atol=1e-14)
-    assert rounds_within(function) == sigma.rounds_within
+    assert rounds_otherwise(function, x) == (sigma.rounds_within or sigma.rounds_at_ends)
+    assert rounds_otherwise(function, x.to("meta")) == sigma.rounds_within
 
 
 class Doubled(nn.Tanh):

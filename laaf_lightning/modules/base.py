@@ -21,7 +21,7 @@ from laaf_lightning.modules.hyper_parameters import (
 )
 from laaf_lightning.modules.optimization.optimized_module import OptimizedModule
 from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
-from laaf_lightning.modules.refusals import refuse_sharding
+from laaf_lightning.modules.refusals import refuse_script, refuse_sharding
 from laaf_lightning.untrusted.trainer_loads import load_plain_files
 
 
@@ -194,6 +194,11 @@ class AdaptiveModule(OptimizedModule, metaclass=BuiltAfterConstruction):
         """
         inputs: Tensor = batch[0] if isinstance(batch, (tuple, list)) else batch
         return self.forward(inputs)
+
+    def to_torchscript(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what LightningModule's does, with ``method="trace"``; a script is refused."""
+        refuse_script(*args, **kwargs)
+        return super().to_torchscript(*args, **kwargs)
 
     def log_at_log_steps(self, values: dict[str, Tensor], *, prog_bar: bool = False) -> None:
         """Log training values, but not at every step: ``self.log`` costs more than a small network's step.

@@ -58,3 +58,19 @@ def refuse_own_forward(module: LightningModule, base: type[LightningModule]) -> 
         "let build_network return a module that does this, give the problem an ansatz() for conditions that hold by "
         "construction, or override field too"
     )
+
+
+def refuse_script(_file_path: object = None, method: str | None = "script", *_: object, **_kwargs: object) -> None:
+    """Refuse to be compiled from source by TorchScript, which does not know the Python of today.
+
+    Args:
+        method: of ``to_torchscript``.
+
+    Raises:
+        ConfigurationError: for ``"script"``; it names tracing and torch.export.
+    """
+    if method == "script":
+        raise ConfigurationError(
+            "to_torchscript(method='script'): TorchScript cannot read the Python of these modules; take "
+            "to_torchscript(method='trace', example_inputs=batch), or torch.export.export(module.network, (batch,))"
+        )

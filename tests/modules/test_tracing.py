@@ -11,6 +11,7 @@ from torch import Tensor
 
 from laaf_lightning.activations import SCOPES, Scope
 from laaf_lightning.data import BurgersDataModule
+from laaf_lightning.errors import ConfigurationError
 from tests.modules.small import small_classifier, small_pinn, small_regressor
 
 # Deprecations of what is tested; not the tracer's own, which say that a trace may be wrong.
@@ -38,6 +39,12 @@ def test_the_torchscript_of_a_module_gives_the_modules_values(scope: Scope) -> N
         module.eval()
         script: Any = module.to_torchscript(method="trace", example_inputs=example)
         assert torch.equal(script(inputs), module(inputs))
+
+
+def test_a_script_is_refused_with_what_works_instead() -> None:
+    for module, _, _ in modules("layer"):
+        with pytest.raises(ConfigurationError, match=r"to_torchscript\(method='trace', example_inputs=batch\)"):
+            module.to_torchscript()
 
 
 @pytest.mark.parametrize("scope", ["layer", "neuron"])

@@ -75,10 +75,10 @@ def finite_number(kind: str, what: str, value: object) -> float:
     Raises:
         ConfigurationError: for anything else.
     """
-    number = as_tensor(value, f"{what} of {kind}")
-    if number.ndim or not math.isfinite(number.item()):
+    number = _scalar(kind, what, value)
+    if not math.isfinite(number):
         raise ConfigurationError(f"{what}={value!r} of {kind} must be a finite number")
-    return float(number)
+    return number
 
 
 def positive_number(kind: str, what: str, value: object) -> float:
@@ -95,10 +95,15 @@ def positive_number(kind: str, what: str, value: object) -> float:
     Raises:
         ConfigurationError: for anything but a finite number > 0, without which the shape has no interior.
     """
-    number = as_tensor(value, f"{what} of {kind}")
-    if number.ndim or not (math.isfinite(number.item()) and number.item() > 0):
+    number = _scalar(kind, what, value)
+    if not (math.isfinite(number) and number > 0):
         raise ConfigurationError(f"{what}={value!r} of {kind} must be a finite number > 0: the shape has no interior")
-    return float(number)
+    return number
+
+
+def _scalar(kind: str, what: str, value: object) -> float:
+    number = as_tensor(value, f"{what} of {kind}")
+    return math.nan if number.ndim else float(number)
 
 
 def point_array(kind: str, what: str, values: object, dimension: int) -> Tensor:

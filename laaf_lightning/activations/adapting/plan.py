@@ -64,7 +64,7 @@ def plan(model: nn.Module, recordings: Sequence[Recording], shared: Any = None) 
         replaced[module] = _replacements(module, recordings, hanging)
         planned += replaced[module]
     for module in _called_modules(recordings):
-        if not replaced[module] and not isinstance(module, MODULES):
+        if not replaced[module] and not _is_one_function(module, recordings):
             planned.append(_composite(module, recordings, names))
     planned += _function_calls(recordings, names, {module for module, sites in replaced.items() if sites}, shared)
     planned.sort(key=lambda one: _first(one, recordings))
@@ -112,6 +112,12 @@ def _left_plain(model: nn.Module, names: dict[nn.Module, str]) -> list[Planned]:
 def _called_modules(recordings: Iterable[Recording]) -> list[nn.Module]:
     calls = (call for recording in recordings for call in recording.calls)
     return [*dict.fromkeys(call.module for call in calls if call.module is not None and not call.is_function)]
+
+
+def _is_one_function(module: nn.Module, recordings: Iterable[Recording]) -> bool:
+    """Tell whether all that an activation module does is to call one function of torch."""
+    calls = [call for recording in recordings for call in recording.calls if call.module is module]
+    return isinstance(module, MODULES) or all(call.alone for call in calls)
 
 
 def _of(module: nn.Module, recording: Recording) -> dict[Running, list[RecordedCall]]:
@@ -176,7 +182,7 @@ def _function_calls(
         for call in recording.calls:
             if not call.is_function or call.module in replaced:
                 continue
-            if call.module is not None and not isinstance(call.module, MODULES):
+            if call.module is not None and not _is_one_function(call.module, recordings):
                 continue
             if call.kind == "sin" and call.layout is None:
                 continue  # of positions, not of what a layer made

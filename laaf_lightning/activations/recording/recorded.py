@@ -47,6 +47,7 @@ class RecordedCall:
         strided: whether the argument is a view with gaps, for which torch's functions may round in another way.
         own_gradient: whether it is made within a ``torch.autograd.Function``.
         hidden_when_compiled: whether ``torch.compile`` does not show the call.
+        alone: whether a module does nothing but call this function; of a module's call, whether it does that.
         overwritten: whether its argument is written over afterwards, which is not kept for the backward pass.
     """
 
@@ -65,6 +66,7 @@ class RecordedCall:
     traced: bool = False
     own_gradient: bool = False
     hidden_when_compiled: bool = False
+    alone: bool = False
     overwritten: bool = False
 
     @property

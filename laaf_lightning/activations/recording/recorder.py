@@ -38,6 +38,7 @@ class _Recorder(TorchFunctionMode):
         self._known: dict[nn.Module, bool] = {}
         self._arguments: dict[int, list[tuple[weakref.ref[Tensor], RecordedCall]]] = defaultdict(list)
         self._pending: tuple[RecordedCall, Tensor] | None = None
+        self._within: list[tuple[RecordedCall, Tensor, Any]] = []  # what the pending module's forward calls
         self._hidden = False  # whether what torch computes belongs to a function that is seen
 
     def before(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -60,7 +61,9 @@ class _Recorder(TorchFunctionMode):
             self._activation.pop()
             if not self._activation and self._pending is not None:
                 self._watch(*self._pending, output)
+                self._note_alone(*self._pending, output)
                 self._pending = None
+                self._within.clear()
         elif self._running and self._running[-1].module is module:
             self._running.pop()
 
@@ -87,6 +90,8 @@ class _Recorder(TorchFunctionMode):
                 self._note_overwritten(tensor)
         elif noted is not None and noted.module is None:
             self._watch(noted, call.argument, result)
+        elif noted is not None:
+            self._within.append((noted, call.argument, result))
         follow(function, arguments, named, result)
         return result
 
@@ -96,6 +101,10 @@ class _Recorder(TorchFunctionMode):
             return
         if not any(isinstance(running.module, (nn.RNNBase, nn.RNNCellBase)) for running in self._running):
             self.recording.unseen[self._running[-1].module, kind] += 1
+
+    def _note_alone(self, call: RecordedCall, z: Tensor, output: Any) -> None:
+        if len(self._within) == 1 and self._within[0][1] is z and self._within[0][2] is output:
+            call.alone = self._within[0][0].alone = True
 
     def _watch(self, call: RecordedCall, z: Tensor, result: Any) -> None:
         """Wait for something to write over the argument of a call; a call in place has none that lasts."""

@@ -145,3 +145,40 @@ def test_only_such_a_call_is_refused(strict: bool) -> None:
 
     with pytest.raises(ConfigurationError, match=r"within a torch\.autograd\.Function"):
         adapt(Only(), example_input=X, strict=strict)
+
+
+class GELU(nn.Module):
+    """A library's own class around one function of torch."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return nn.functional.gelu(z)
+
+
+class Louder(GELU):
+    """The same with something after it."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return 2 * super().forward(z)
+
+
+class Twice(nn.Module):
+    """An activation that is called twice, in the module tree or not."""
+
+    def __init__(self, act: nn.Module, *, outside: bool) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.acts: Any = [act] if outside else nn.ModuleList([act])
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.acts[0](self.layer(self.acts[0](self.layer(x))))
+        return y
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_foreign_class_around_one_function_is_that_function(outside: bool) -> None:
+    model = Twice(GELU(), outside=outside)
+    adapted = adapt(model, example_input=X, strict=True)
+    assert [name for name, _ in named_slopes(adapted)] == ["adaptive_calls.gelu_1", "adaptive_calls.gelu_2"]
+    assert torch.equal(adapted(X), model(X))
+    with pytest.raises(ConfigurationError, match=r"Louder\): (called 2 times|held outside)"):
+        adapt(Twice(Louder(), outside=outside), example_input=X)

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from laaf_lightning.errors import ConfigurationError
@@ -62,6 +61,8 @@ class GivenBoundary(NamedTuple):
         count, dimension = self.points.shape
         if dimension == 1 or count == 1:
             return float(count)
+        from scipy.spatial import cKDTree  # noqa: PLC0415  # slow to import, and seldom needed
+
         distances, _ = cKDTree(self.points.numpy()).query(self.points.numpy(), k=[2])
         return float(count * np.median(distances) ** (dimension - 1))
 

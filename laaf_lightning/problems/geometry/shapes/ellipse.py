@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from scipy.special import ellipe, ellipeinc
 from torch import Tensor
 
 from laaf_lightning.problems.geometry.geometry import Geometry
@@ -112,6 +111,8 @@ class Ellipse(Geometry):
     @property
     def proposed_area(self) -> float:
         """The circumference."""
+        from scipy.special import ellipe  # noqa: PLC0415  # slow to import, and seldom needed
+
         longer, shorter = max(self.semi_axes), min(self.semi_axes)
         return float(4 * longer * ellipe(1 - (shorter / longer) ** 2))
 
@@ -121,6 +122,8 @@ class Ellipse(Geometry):
         From an end of the shorter axis on, the arc up to the parameter φ is a·E(φ | 1 − b²/a²), the incomplete elliptic
         integral of the second kind, a being the longer semi-axis.
         """
+        from scipy.special import ellipe, ellipeinc  # noqa: PLC0415  # slow to import, and seldom needed
+
         a, b = self.semi_axes
         squared = 1 - (min(a, b) / max(a, b)) ** 2
         whole = 4 * ellipe(squared)

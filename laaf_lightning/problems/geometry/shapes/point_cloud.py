@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 from laaf_lightning.errors import ConfigurationError
@@ -118,6 +117,8 @@ class PointCloud(Geometry):
         Returns:
             Shape (N,): without normals, the distance by which some given point is near enough.
         """
+        from scipy.spatial import cKDTree  # noqa: PLC0415  # slow to import, and seldom needed
+
         points, widths = points_for(self, points), self.widths
         asked = points.double().cpu() / widths
         sound = asked.isfinite().all(dim=1)

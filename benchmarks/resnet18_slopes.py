@@ -1,15 +1,15 @@
 """torchvision's ResNet-18 with slopes, on Semeion and Fashion-MNIST: from the start, and carried to the other set.
 
-    python benchmarks/resnet18_slopes.py --root DATA --seeds 0 1 2 3 4 --steps 1000 --output resnet18.jsonl
+    python benchmarks/resnet18_slopes.py --root DATA --seeds 0 1 2 3 4 --steps 1000 --workers 2 --output resnet18.jsonl
+    python benchmarks/resnet18_slopes.py --root DATA --accelerator gpu --workers 12
 
 From the start: without slopes, and with a slope a channel (no slope recovery). From a network that was trained on the
 other set without slopes, with a new last layer: only that layer, that layer and the slopes, that layer and the
 BatchNorms' weights, all weights. Test accuracy after the last step. Each method's learning rate is chosen on each set
 among a quarter of, once and four times a usual one (with slopes from a fixed body: the slopes' one), by the accuracy on
 a fifth of the training images that 300 steps do not see, with a seed of its own. Every finished run is a line of the
-file, and a run that is there is not repeated, so that the study can be stopped and goes on; `--sets` and `--seeds` say
-which runs are made, for several processes with files of their own, which `--also` reads. Images are of one channel,
-repeated to three.
+file, and a run that is there is not repeated, so that the study can be stopped and goes on. `--workers` runs are made at
+once, each in a process of its own with one thread. Images are of one channel, repeated to three.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import multiprocessing
 import time
 import warnings
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,12 +95,13 @@ def fit(network: nn.Module, run: Run, rates: tuple[float, float], options: Any) 
     module = Classifier(network, *rates, run.steps)
     quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     limits: dict[str, Any] = {"max_steps": run.steps, "max_epochs": -1, "limit_val_batches": 0}
-    trainer = pl.Trainer(**limits, enable_model_summary=False, accelerator="cpu", **quiet)
+    quiet |= {"accelerator": options.accelerator, "devices": 1}
+    trainer = pl.Trainer(**limits, enable_model_summary=False, **quiet)
     begun = time.perf_counter()
     trainer.fit(module, data)
     trained = time.perf_counter() - begun
     if tuning:
-        pl.Trainer(accelerator="cpu", **quiet).validate(module, data, verbose=False)
+        pl.Trainer(**quiet).validate(module, data, verbose=False)
     else:
         trainer.test(module, data, verbose=False)
     slopes = [slope.detach().flatten() for _, slope in laaf.named_slopes(network)]
@@ -141,20 +144,23 @@ def weights_of(run: Run, options: Any) -> Path:
     return Path(options.output).with_name(f"resnet18-{run.set}-{run.seed}-{kind}.pt")
 
 
-def runs(options: Any) -> Iterable[Run]:
+def stages(options: Any) -> Iterable[list[Run]]:
     """List the runs: those that choose learning rates first, and networks before what they are carried to."""
-    for name in options.sets:
-        yield from (Run("scratch", name, m, TUNING_SEED, TUNING_STEPS, f) for m in METHODS["scratch"] for f in FACTORS)
-    for start, seed in [("carried", TUNING_SEED), *((s, seed) for seed in options.seeds for s in METHODS)]:
-        tuning = seed == TUNING_SEED
-        steps, factors = (TUNING_STEPS, FACTORS) if tuning else (options.steps, (None,))
-        for name in options.sets:
-            yield from (Run(start, name, m, seed, steps, f) for m in METHODS[start] for f in factors)
+    tuning = TUNING_SEED, TUNING_STEPS
+    for start in METHODS:
+        yield [Run(start, name, m, *tuning, f) for m in METHODS[start] for f in FACTORS for name in options.sets]
+    for start in METHODS:
+        yield [
+            Run(start, name, m, seed, options.steps, None)
+            for seed in options.seeds
+            for m in METHODS[start]
+            for name in options.sets
+        ]
 
 
-def read(files: Iterable[Path]) -> dict[Run, dict[str, Any]]:
+def read(file: Path) -> dict[Run, dict[str, Any]]:
     """Read the runs that are there."""
-    lines = [json.loads(line) for file in files if file.exists() for line in file.read_text().splitlines()]
+    lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     return {Run(**{field: line[field] for field in Run._fields}): line for line in lines}
 
 
@@ -167,30 +173,40 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--output", type=Path, default=Path("resnet18_slopes.jsonl"))
-    parser.add_argument("--also", type=Path, nargs="*", default=[], help="files of other processes")
+    parser.add_argument("--accelerator", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument("--workers", type=int, default=1, help="runs at once")
     options = parser.parse_args()
+    with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
+        for stage in stages(options):
+            done = read(options.output)
+            asked = [pool.submit(one, run, best_factor(run, done), options) for run in stage if run not in done]
+            for result in as_completed(asked):
+                with options.output.open("a") as file:
+                    file.write(json.dumps(result.result()) + "\n")
+                print(result.result(), flush=True)
+    report(list(read(options.output).values()), options)
+
+
+def best_factor(run: Run, done: dict[Run, dict[str, Any]]) -> float:
+    """Return the run's own factor, or the one that gave the best accuracy on images set apart."""
+    if run.factor:
+        return run.factor
+    tried = {f: done[run._replace(seed=TUNING_SEED, steps=TUNING_STEPS, factor=f)]["accuracy"] for f in FACTORS}
+    return max(tried, key=tried.__getitem__)
+
+
+def one(run: Run, factor: float, options: Any) -> dict[str, Any]:
+    """Train and test one network, in a process of the pool, and keep weights that are carried on."""
+    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    for run in runs(options):
-        done = read([options.output, *options.also])
-        if run in done:
-            continue
-        before = Run("scratch", OTHER[run.set], "no slopes", run.seed, run.steps, 1.0 if run.factor else None)
-        while run.start == "carried" and not weights_of(before, options).exists():
-            time.sleep(20)  # another process trains it
-        tried = {f: done.get(run._replace(seed=TUNING_SEED, steps=TUNING_STEPS, factor=f)) for f in FACTORS}
-        accuracies = {f: line["accuracy"] for f, line in tried.items() if line is not None}
-        factor = run.factor or max(accuracies, key=accuracies.__getitem__)
-        network, rates = network_of(run, factor, options)
-        result = run._asdict() | fit(network, run, rates, options)
-        if run.start == "scratch" and run.method == "no slopes" and run.factor in {None, 1.0}:
-            part = weights_of(run, options).with_suffix(".part")
-            torch.save(network.state_dict(), part)
-            part.replace(weights_of(run, options))
-        with options.output.open("a") as file:
-            file.write(json.dumps(result) + "\n")
-        print(result, flush=True)
-    report(list(read([options.output, *options.also]).values()), options)
+    network, rates = network_of(run, factor, options)
+    result = run._asdict() | fit(network, run, rates, options)
+    if run.start == "scratch" and run.method == "no slopes" and run.factor in {None, 1.0}:
+        part = weights_of(run, options).with_suffix(".part")
+        torch.save(network.state_dict(), part)
+        part.replace(weights_of(run, options))
+    return result
 
 
 def report(results: list[dict[str, Any]], options: Any) -> None:

@@ -78,9 +78,12 @@ from laaf_lightning.problems import Helmholtz as Helmholtz
 from laaf_lightning.problems import InverseBurgers as InverseBurgers
 from laaf_lightning.problems import Neumann as Neumann
 from laaf_lightning.problems import OverTime as OverTime
+from laaf_lightning.problems import Pair as Pair
+from laaf_lightning.problems import Part as Part
 from laaf_lightning.problems import Periodic as Periodic
 from laaf_lightning.problems import PointCloud as PointCloud
 from laaf_lightning.problems import PointData as PointData
+from laaf_lightning.problems import Points as Points
 from laaf_lightning.problems import Polygon as Polygon
 from laaf_lightning.problems import Robin as Robin
 from laaf_lightning.solutions import Solution as Solution

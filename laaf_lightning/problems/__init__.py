@@ -2,7 +2,6 @@
 
 from laaf_lightning.problems.checks import check_points as check_points
 from laaf_lightning.problems.checks import check_problem as check_problem
-from laaf_lightning.problems.checks import conflicts as conflicts
 from laaf_lightning.problems.collocation_batch import CollocationBatch as CollocationBatch
 from laaf_lightning.problems.condition_set import ConditionSet as ConditionSet
 from laaf_lightning.problems.conditions.condition import Condition as Condition
@@ -11,7 +10,11 @@ from laaf_lightning.problems.conditions.faces import FaceCondition as FaceCondit
 from laaf_lightning.problems.conditions.faces import Neumann as Neumann
 from laaf_lightning.problems.conditions.faces import Robin as Robin
 from laaf_lightning.problems.conditions.periodic import Periodic as Periodic
+from laaf_lightning.problems.conditions.places import Pair as Pair
+from laaf_lightning.problems.conditions.places import Part as Part
+from laaf_lightning.problems.conditions.places import Points as Points
 from laaf_lightning.problems.conditions.point_data import PointData as PointData
+from laaf_lightning.problems.conflicts import conflicts as conflicts
 from laaf_lightning.problems.dry_run import condition_orders as condition_orders
 from laaf_lightning.problems.dry_run import residual_orders as residual_orders
 from laaf_lightning.problems.equations.allen_cahn import AllenCahn as AllenCahn
@@ -33,3 +36,5 @@ from laaf_lightning.problems.geometry import PointCloud as PointCloud
 from laaf_lightning.problems.geometry import Polygon as Polygon
 from laaf_lightning.problems.pde import PDE as PDE
 from laaf_lightning.problems.pde import Ansatz as Ansatz
+from laaf_lightning.problems.taken_coefficients import asks_for_normals as asks_for_normals
+from laaf_lightning.problems.taken_coefficients import residual_coefficients as residual_coefficients

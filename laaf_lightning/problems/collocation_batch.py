@@ -17,9 +17,12 @@ class CollocationBatch(NamedTuple):
             partners of those points whose conditions compare two, as periodic ones do.
         condition_values: what the conditions prescribe, (N_u, 1).
         condition_counts: how many of the N_u belong to each condition; empty if all values are of u itself.
+        condition_normals: outward unit normals at the N_u points, (N_u, d), zero where a place has none; None where no
+            condition asks for them.
     """
 
     residual_points: Tensor
     condition_points: Tensor
     condition_values: Tensor
     condition_counts: Mapping[str, int] = {}  # never changed
+    condition_normals: Tensor | None = None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors
-from laaf_lightning.problems import CollocationBatch
+from laaf_lightning.problems import CollocationBatch, residual_coefficients
 from laaf_lightning.solutions.loss_terms import misfit_of, sum_of_squares
 from laaf_lightning.solutions.solution import Solution
 
@@ -81,19 +81,21 @@ def best_constant_loss(
     with torch.inference_mode(mode=False):
         # Tensors made in inference mode cannot take part in a backward pass: copies can.
         points, at, values = (part.double().clone() for part in batch[:3])
+        normals = None if batch.condition_normals is None else batch.condition_normals.double().clone()
     known, known_at = solution.known_factors(points), solution.known_factors(at) if len(at) else None
-    coefficients = {name: value.detach().double() for name, value in solution.coefficients.items()}
+    coefficients = {name: value.detach().double() for name, value in solution.coefficient_values().items()}
+    of_residual = {name: coefficients[name] for name in residual_coefficients(problem)}
 
     def field(constant: Tensor, points: Tensor, known: KnownFactors | None) -> Field:
         free = ConstantField(constant, points, problem.coordinates, problem.unknowns)
         return free if known is None else ConstrainedField(free, known)
 
     def loss(constant: Tensor) -> Tensor:
-        residual = problem.residual(problem.columns(points), field(constant, points, known), **coefficients)
+        residual = problem.residual(problem.columns(points), field(constant, points, known), **of_residual)
         objective = weight_residual * sum_of_squares(residual) / len(points)
         if len(values):
             u = field(constant, at, known_at)
-            (misfit,) = misfit_of(solution.conditions, u, values, batch.condition_counts)
+            (misfit,) = misfit_of(solution.conditions, u, values, batch.condition_counts, at, normals, coefficients)
             objective = objective + weight_data * misfit
         return objective
 

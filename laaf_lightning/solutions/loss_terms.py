@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from laaf_lightning.derivatives import Field, KnownFactors
@@ -25,6 +26,7 @@ class LossParts:
         fields: gives u for the residual, and u for the conditions, from one call.
         residual_of: maps a field and its points (N, d) to the residual (N, E).
         parameters: lists what is trained.
+        coefficients: gives the unknown coefficients by name.
     """
 
     conditions: ConditionSet
@@ -33,6 +35,7 @@ class LossParts:
     fields: Callable[[Tensor, KnownFactors | None, Tensor, KnownFactors | None], tuple[Field, Field]]
     residual_of: Callable[[Field, Tensor], Tensor]
     parameters: Callable[[], Iterable[nn.Parameter]]
+    coefficients: Callable[[], dict[str, Tensor]]
 
 
 class HowToCompute(NamedTuple):
@@ -74,18 +77,18 @@ def mean_squares(
         0-dim tensors: the residual's, and the misfit's, whole or, by name, the part of each condition in the batch; no
         misfit without conditions.
     """
-    points, at, values, counts = batch
+    points, at, values, counts, normals = batch
     if len(values) == 0:
         return (_mean_residual(parts, points, known, how),)
     whole = how.chunk_size is None or how.chunk_size >= len(points)
     # Nested autograd makes leaves of points, which compiled code can do for one set only.
     if whole and not how.apart and not (how.run.enabled and how.run.differentiates):
         both: tuple[Tensor, ...] = how.run(
-            _both, parts, points, known, at, known_at, values, counts, how.at_once, how.by_name
+            _both, parts, points, known, at, known_at, values, counts, normals, how.at_once, how.by_name
         )
         return both
     residual = _mean_residual(parts, points, known, how)
-    return (residual, *how.run(_misfit, parts, at, known_at, values, counts, how.by_name))
+    return (residual, *how.run(_misfit, parts, at, known_at, values, counts, normals, how.by_name))
 
 
 def sum_of_squares(residual: Tensor) -> Tensor:
@@ -101,7 +104,15 @@ def sum_of_squares(residual: Tensor) -> Tensor:
 
 
 def misfit_of(
-    conditions: ConditionSet, u: Field, values: Tensor, counts: Mapping[str, int], *, by_name: bool = False
+    conditions: ConditionSet,
+    u: Field,
+    values: Tensor,
+    counts: Mapping[str, int],
+    at: Tensor,
+    normals: Tensor | None,
+    coefficients: Mapping[str, Tensor],
+    *,
+    by_name: bool = False,
 ) -> tuple[Tensor, ...]:
     """Return the mean of |u − û|² over all points of all conditions.
 
@@ -115,7 +126,10 @@ def misfit_of(
     Returns:
         One 0-dim tensor; by name, one for each condition in `counts`.
     """
-    squares = (conditions.values(u, counts) - values).square()
+    given = conditions.values(u, counts, at, normals, coefficients)
+    if counts and given.shape[1] > 1:  # of operators of several columns, which prescribe zeros
+        values = torch.nn.functional.pad(values, (0, given.shape[1] - 1))
+    squares = (given - values).square()
     if not by_name or not counts:
         return (squares.sum() / len(values),)
     return tuple(own.sum() / len(values) for own in squares.split([*counts.values()]))
@@ -142,9 +156,11 @@ def _misfit(
     known_at: KnownFactors | None,
     values: Tensor,
     counts: Mapping[str, int],
+    normals: Tensor | None,
     by_name: bool,
 ) -> tuple[Tensor, ...]:
-    return misfit_of(parts.conditions, parts.field(at, known_at), values, counts, by_name=by_name)
+    u, coefficients = parts.field(at, known_at), parts.coefficients()
+    return misfit_of(parts.conditions, u, values, counts, at, normals, coefficients, by_name=by_name)
 
 
 def _both(
@@ -155,11 +171,15 @@ def _both(
     known_at: KnownFactors | None,
     values: Tensor,
     counts: Mapping[str, int],
+    normals: Tensor | None,
     at_once: bool,
     by_name: bool,
 ) -> tuple[Tensor, ...]:
     if not at_once:
-        return _residual(parts, points, known) / len(points), *_misfit(parts, at, known_at, values, counts, by_name)
+        misfit = _misfit(parts, at, known_at, values, counts, normals, by_name)
+        return _residual(parts, points, known) / len(points), *misfit
     u, u_at = parts.fields(points, known, at, known_at)
     residual = sum_of_squares(parts.residual_of(u, points)) / len(points)
-    return residual, *misfit_of(parts.conditions, u_at, values, counts, by_name=by_name)
+    coefficients = parts.coefficients()
+    misfit = misfit_of(parts.conditions, u_at, values, counts, at, normals, coefficients, by_name=by_name)
+    return residual, *misfit

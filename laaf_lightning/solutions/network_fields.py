@@ -12,7 +12,7 @@ from laaf_lightning.derivatives.engines import Engine, EngineName, Names, check_
 from laaf_lightning.derivatives.engines.engine import Say
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.given_numbers import Numbers, as_inputs
-from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
+from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_coefficients, residual_orders
 from laaf_lightning.solutions.known_factors_cache import KnownFactorsCache
 from laaf_lightning.solutions.network_checks import check_network, points_to_try
 
@@ -48,6 +48,7 @@ class NetworkFields:
         self.problem, self.network = problem, network
         self.coefficients = first_guesses(problem) if coefficients is None else coefficients
         self._coefficient_names = tuple(problem.coefficients())
+        self._of_residual = residual_coefficients(problem)
         self.conditions = ConditionSet(problem)
         self._engine_asked_for, self._say = engine, say
         self._orders = {INSIDE: residual_orders(problem), AT_CONDITIONS: self.conditions.orders}
@@ -179,9 +180,18 @@ class NetworkFields:
         Returns:
             Shape (N, E) for E equations, attached to u's graph.
         """
-        # Not **self.coefficients, which torch.compile cannot trace before torch 2.7.
-        coefficients = {name: self.coefficients[name] for name in self._coefficient_names}
+        values = self.coefficient_values()
+        coefficients = {name: values[name] for name in self._of_residual}
         return self.problem.residual(self.problem.columns(points), u, **coefficients)
+
+    def coefficient_values(self) -> dict[str, Tensor]:
+        """Return the unknown coefficients as residual and conditions get them.
+
+        Returns:
+            0-dim tensors by name, attached to the graph of the parameters.
+        """
+        # Not {**self.coefficients}, which torch.compile cannot trace before torch 2.7.
+        return {name: self.coefficients[name] for name in self._coefficient_names}
 
     def _fields(
         self, points: Tensor, known: KnownFactors | None, at: Tensor, known_at: KnownFactors | None

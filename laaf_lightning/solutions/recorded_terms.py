@@ -33,13 +33,15 @@ def recorded_terms(
     Returns:
         As `mean_squares`.
     """
-    points, at, values, counts = batch
+    points, at, values, counts, normals = batch
     (known, known_at), apart = factors, how._replace(apart=True)
+    with_normals = [] if normals is None else [normals]
 
-    def terms(points: Tensor, at: Tensor, values: Tensor, *tables: Tensor) -> tuple[Tensor, ...]:
+    def terms(points: Tensor, at: Tensor, values: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        tables, normals = others[len(with_normals) :], others[0] if with_normals else None
         inside = None if known is None else known.of_tables(tables[: len(known.tables)])
         outside = None if known_at is None else known_at.of_tables(tables[-len(known_at.tables) :])
-        return mean_squares(parts, CollocationBatch(points, at, values, counts), inside, outside, apart)
+        return mean_squares(parts, CollocationBatch(points, at, values, counts, normals), inside, outside, apart)
 
     tables = [table for each in factors if each is not None for table in each.tables]
     trained: list[nn.Parameter] = []
@@ -47,4 +49,4 @@ def recorded_terms(
     for parameter in parts.parameters():
         (trained if parameter.requires_grad else read).append(parameter)
     key = network.training, how.by_name, *counts.items(), *(tensor.data_ptr() for tensor in read)
-    return graphs(terms, [points, at, values, *tables], trained, key)
+    return graphs(terms, [points, at, values, *with_normals, *tables], trained, key)

@@ -99,7 +99,13 @@ class Solution(NetworkFields):
         self.own_residual, self.own_field = residual, field
         super().__init__(problem, network, engine, coefficients, say)
         self._parts = LossParts(
-            self.conditions, self._loss_residual, self._loss_field, self._fields, self.residual_of, self.parameters
+            self.conditions,
+            self._loss_residual,
+            self._loss_field,
+            self._fields,
+            self.residual_of,
+            self.parameters,
+            self.coefficient_values,
         )
 
     def choose_engine(self, *, builds: bool = False) -> None:

@@ -10,7 +10,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from laaf_lightning.data.points.batch_transfer import LastMoved
-from laaf_lightning.data.points.condition_points import condition_counts, draw_condition_points, partner_points
+from laaf_lightning.data.points.condition_points import condition_counts, draw_condition_points, paired_partners
 from laaf_lightning.data.points.point_batches import PointBatches
 from laaf_lightning.data.points.ranks import data_dtype, rank_share
 from laaf_lightning.data.points.repeated_batch import RepeatedBatch
@@ -141,16 +141,18 @@ class CollocationDataModule(LightningDataModule):
             A loader of `steps_per_epoch` batches of this process's share of the points.
         """
         drawn = draw_condition_points(self.problem, self.num_condition, self.sampler, self.seed)
-        share = [rank_share(self, part, "num_condition (all together)") for part in drawn]
-        sizes = torch.bincount(share[2], minlength=len(self.num_condition)).tolist()
+        what = "num_condition (all together)"
+        share = drawn._make(None if part is None else rank_share(self, part, what) for part in drawn)
+        sizes = torch.bincount(share.owners, minlength=len(self.num_condition)).tolist()
         counts = dict(zip(self.num_condition, sizes, strict=True))
-        partners = partner_points(self.problem, share[0], counts)
+        partners = paired_partners(self.problem, share.partners, counts)
         dtype = data_dtype(self)
         batch = CollocationBatch(
             rank_share(self, self.residual_points(), "num_residual").to(dtype),
-            torch.cat([share[0], partners]).to(dtype),
-            share[1].to(dtype),
+            torch.cat([share.points, partners]).to(dtype),
+            share.values.to(dtype),
             {name: count for name, count in counts.items() if count},
+            None if share.normals is None else share.normals.to(dtype),
         )
         self._batches = PointBatches(batch, self.steps_per_epoch, self.batch_size, self.seed)
         return self._batches

@@ -9,9 +9,9 @@ from typing import NamedTuple, SupportsIndex
 import torch
 from torch import Tensor
 
-from laaf_lightning.data.points.sampling import Sampler, sample_box
+from laaf_lightning.data.points.sampling import Sampler
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems import PDE, Condition, PointData
+from laaf_lightning.problems import PDE, Condition, PointData, asks_for_normals, check_points
 
 _SEEDS_APART = 1000
 
@@ -23,11 +23,15 @@ class ConditionPoints(NamedTuple):
         points: shape (N_u, d), float64.
         values: what is prescribed there, (N_u, 1), float64.
         owners: the index of each point's condition, (N_u,), rising.
+        partners: a second point for each where its condition pairs points, else the point again, (N_u, d), float64.
+        normals: outward unit normals, (N_u, d), float64, zero where a place has none; None where no condition asks.
     """
 
     points: Tensor
     values: Tensor
     owners: Tensor
+    partners: Tensor
+    normals: Tensor | None = None
 
 
 def condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str, int]:
@@ -35,8 +39,8 @@ def condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str,
 
     Args:
         problem: the equation with its conditions.
-        counts: one number for all conditions on faces, or one for each; measured data are all taken, and may be left
-            out of the mapping, or be switched off by a 0 in it.
+        counts: one number for all conditions whose points are drawn, or one for each; measured data and other points
+            of one's own are all taken, and may be left out of the mapping, or be switched off by a 0 in it.
 
     Returns:
         Number of points by condition.
@@ -50,16 +54,18 @@ def condition_counts(problem: PDE, counts: int | Mapping[str, int]) -> dict[str,
         raise ConfigurationError(
             f"{type(problem).__name__} has no conditions: give it at least one, or an ansatz that meets them"
         )
-    measured = {name: len(data.points) for name, data in conditions.items() if isinstance(data, PointData)}
+    sizes = {name: condition.size(problem.geometry) for name, condition in conditions.items()}
+    measured = {name: size for name, size in sizes.items() if size is not None}
     requested, one_for_each = _requested(conditions, counts), isinstance(counts, Mapping)
     for name, count in requested.items():
         problem.condition(name)  # refuses an unknown one
         if count < 0:
             raise ConfigurationError(f"{name}={count} points on the condition {name!r}: must be >= 0")
         if one_for_each and name in measured and count not in {0, measured[name]}:
+            kind = "measurements" if isinstance(conditions[name], PointData) else "points of its own"
             raise ConfigurationError(
-                f"{name}={count} points on the condition {name!r}, which holds {measured[name]} measurements: leave it "
-                "out for all of them, or give 0 for none"
+                f"{name}={count} points on the condition {name!r}, which holds {measured[name]} {kind}: leave it out "
+                "for all of them, or give 0 for none"
             )
     if missing := [name for name in conditions if name not in requested and name not in measured]:
         raise ConfigurationError(
@@ -88,39 +94,42 @@ def draw_condition_points(problem: PDE, counts: Mapping[str, int], sampler: Samp
     Raises:
         ConfigurationError: if a condition's values are not one number for each point, or not finite.
     """
-    dimension = len(problem.coordinates)
-    points, values, owners = [torch.empty(0, dimension).double()], [torch.empty(0, 1).double()], []
+    nothing = torch.empty(0, len(problem.coordinates)).double()
+    points, values, partners, normals, owners = [nothing], [nothing[:, :1]], [nothing], [nothing], []
+    asked_for = False
     for index, (name, count) in enumerate(counts.items()):
         if count == 0:
             owners.append(0)
             continue
         condition = problem.condition(name)
-        box = sample_box(problem, sampler, count, seed + _SEEDS_APART * (index + 1))
-        placed = condition.place(box, problem.coordinates).double()
-        points.append(placed)
-        values.append(_values(condition, placed))
-        owners.append(len(placed))
+        drawn = condition.draw(problem.geometry, count, sampler, seed + _SEEDS_APART * (index + 1))
+        if type(condition).place is not Condition.place:  # what it gives was tried at a few points only
+            check_points(problem, drawn.points, f"the condition {name!r} of {type(problem).__name__}")
+        points.append(drawn.points)
+        values.append(_values(condition, drawn.points))
+        partners.append(drawn.points if drawn.partners is None else drawn.partners)
+        normals.append(torch.zeros_like(drawn.points) if drawn.normals is None else drawn.normals)
+        asked_for |= asks_for_normals(problem, condition)
+        owners.append(len(drawn.points))
     owner = torch.repeat_interleave(torch.arange(len(owners)), torch.tensor(owners, dtype=torch.long))
-    return ConditionPoints(torch.cat(points), torch.cat(values), owner)
+    return ConditionPoints(
+        torch.cat(points), torch.cat(values), owner, torch.cat(partners), torch.cat(normals) if asked_for else None
+    )
 
 
-def partner_points(problem: PDE, points: Tensor, counts: Mapping[str, int]) -> Tensor:
+def paired_partners(problem: PDE, partners: Tensor, counts: Mapping[str, int]) -> Tensor:
     """Return the partners of those points whose conditions compare two.
 
     Args:
         problem: the equation with its conditions.
-        points: one condition after the other, (N_u, d).
+        partners: of all points, one condition after the other, (N_u, d).
         counts: number of points of each.
 
     Returns:
         Shape (M, d), M ≤ N_u.
     """
-    partners = [points[:0]]
-    for (name, _), part in zip(counts.items(), points.split(list(counts.values())), strict=True):
-        opposite = problem.condition(name).partners(part, problem.coordinates)
-        if opposite is not None:
-            partners.append(opposite)
-    return torch.cat(partners)
+    parts = zip(counts, partners.split(list(counts.values())), strict=True)
+    return torch.cat([partners[:0], *(part for name, part in parts if problem.condition(name).pairs_points)])
 
 
 def _requested(names: Iterable[str], counts: object) -> dict[str, int]:

@@ -8,23 +8,6 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.given_numbers import as_tensor
 
 
-def check_place(name: str, at: object) -> None:
-    """Refuse what is no pair of a coordinate and its value.
-
-    Args:
-        name: the condition's, for the error.
-        at: what was given.
-
-    Raises:
-        ConfigurationError: for anything but such a pair.
-    """
-    if isinstance(at, (tuple, list)) and len(at) == 2 and isinstance(at[0], str) and _is_number(at[1]):
-        return
-    raise ConfigurationError(
-        f"at={at!r} of the condition {name!r} must be a coordinate and its value, such as at=('t', 0.0)"
-    )
-
-
 def check_faces(name: str, faces: object) -> None:
     """Refuse what is no pair of numbers.
 

@@ -1,9 +1,10 @@
-"""Conditions on a face of the box: on u, on its derivative, on a mixture of both."""
+"""Conditions on u, on its derivative, on a mixture of both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,50 +12,39 @@ from torch import Tensor
 from laaf_lightning.derivatives import Field
 from laaf_lightning.given_numbers import Numbers, as_columns
 from laaf_lightning.problems.conditions.condition import Condition
-from laaf_lightning.problems.conditions.face_arguments import check_place, check_value
-from laaf_lightning.problems.geometry import moved_to
+from laaf_lightning.problems.conditions.face_arguments import check_value
+from laaf_lightning.problems.conditions.operators import Asked, NoNormals, along_normal
+from laaf_lightning.problems.conditions.places import as_place
 
 
 @dataclass(frozen=True, eq=False)
 class FaceCondition(Condition):
-    """A condition on a face of the box, where one coordinate is fixed.
+    """A condition that prescribes a value, on a face of the box or at any other place.
 
     Attributes:
         name: what settings and errors call it.
-        at: the fixed coordinate and its value, for example ``("t", 0.0)``.
+        at: where: the fixed coordinate and its value, for example ``("t", 0.0)``, or any place of `Condition`.
         value: what is prescribed there: a number, or a function of the points (N, d) that gives a tensor or a NumPy
             array of shape (N, 1) or (N,), or a number.
         unknown: which of several unknowns it is about; None where there is only one.
 
     Raises:
-        ConfigurationError: for a place that is no pair of a coordinate and a number, or a value that is neither.
+        ConfigurationError: for what is no place, or a value that is neither number nor function.
     """
 
-    at: tuple[str, float]
+    at: Any
     value: Callable[[Tensor], Numbers] | float
     unknown: str | None = None
 
     def __post_init__(self) -> None:
-        check_place(self.name, self.at)
+        vars(self)["_place"] = as_place(self.at, "at", f"the condition {self.name!r}")
         check_value(self.name, self.value)
-
-    def place(self, points: Tensor, coordinates: Sequence[str]) -> Tensor:
-        """Move points of the box to the face.
-
-        Args:
-            points: shape (N, d).
-            coordinates: names of their columns.
-
-        Returns:
-            Shape (N, d).
-        """
-        return moved_to(points, coordinates.index(self.at[0]), self.at[1])
 
     def target(self, points: Tensor) -> Tensor:
         """Return the prescribed values.
 
         Args:
-            points: on the face, shape (N, d).
+            points: where, shape (N, d).
 
         Returns:
             Shape (N, 1).
@@ -62,23 +52,46 @@ class FaceCondition(Condition):
         values = self.value(points) if callable(self.value) else self.value
         return as_columns(values, points, 1, f"the value of the condition {self.name!r}")
 
+    def _derivative(self, u: Field, normal: Mapping[str, Tensor] | None) -> Tensor:
+        """Return ∂u/∂c on a face, elsewhere ∂u/∂n."""
+        face = None if self._place is None else self._place.face
+        if face is not None:
+            return u.d(face.coordinate)
+        return along_normal(u, NoNormals(f"the condition {self.name!r}") if normal is None else normal)
+
+
+class _AcrossCondition(FaceCondition):
+    """Base of conditions on the derivative across a place."""
+
+    def _asked(self, coefficients: Collection[str], what: str) -> Asked:
+        own = type(self).operator in {Neumann.operator, Robin.operator}
+        if own and self._place is not None and self._place.face is None:
+            return self._asked_along_normal()
+        return super()._asked(coefficients, what)
+
 
 @dataclass(frozen=True, eq=False)
 class Dirichlet(FaceCondition):
-    """Values of u on a face: u = value. Initial conditions are of this kind too.
+    """Values of u at a place: u = value. Initial conditions are of this kind too.
 
     Attributes:
         name: what settings and errors call it, for example ``"initial"``.
-        at: the fixed coordinate and its value, for example ``("t", 0.0)``.
+        at: where: the fixed coordinate and its value, for example ``("t", 0.0)``, or any place of `Condition`.
         value: the prescribed u, a number or a function of the points, as for `FaceCondition`.
         unknown: which of several unknowns it is about; None where there is only one.
+
+    Example:
+        >>> import laaf_lightning as laaf
+        >>> rim = laaf.Dirichlet("rim", "boundary", 0.0)
+        >>> len(rim.draw(laaf.Disc(), 5).points)
+        5
     """
 
     def operator(self, u: Field, partner: Field | None = None) -> Tensor:
         """Return u.
 
         Args:
-            u: the unknown on the face.
+            u: the unknown at the points.
             partner: not used.
 
         Returns:
@@ -88,60 +101,66 @@ class Dirichlet(FaceCondition):
 
 
 @dataclass(frozen=True, eq=False)
-class Neumann(FaceCondition):
-    """The derivative of u across a face, ∂u/∂c = value, c being the fixed coordinate.
+class Neumann(_AcrossCondition):
+    """The derivative of u across a place: ∂u/∂c = value on a face, ∂u/∂n = value elsewhere.
 
-    It is the derivative along the coordinate, as ``u.d(c)``, not along the outward normal: on a lower face, where
-    the normal points down, the two differ in sign. An initial velocity u_t(x, 0) is of this kind too.
+    On a face that is given by a coordinate c and its value, and on a `Part` of one, it is the derivative along the
+    coordinate, as ``u.d(c)``, not along the outward normal: on a lower face, where the normal points down, the two
+    differ in sign. An initial velocity u_t(x, 0) is of this kind too. On all other places, such as ``"boundary"``, a
+    mask, a shape, or points with normals, it is the derivative along the outward normal n.
 
     Attributes:
         name: what settings and errors call it.
-        at: the fixed coordinate c and its value, for example ``("x", 1.0)``.
-        value: the prescribed ∂u/∂c, a number or a function of the points, as for `FaceCondition`.
+        at: where: the fixed coordinate c and its value, for example ``("x", 1.0)``, or any place of `Condition` that
+            has normals.
+        value: the prescribed derivative, a number or a function of the points, as for `FaceCondition`.
         unknown: which of several unknowns it is about; None where there is only one.
     """
 
-    def operator(self, u: Field, partner: Field | None = None) -> Tensor:
-        """Return ∂u/∂c.
+    def operator(self, u: Field, partner: Field | None = None, normal: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Return ∂u/∂c on a face, elsewhere ∂u/∂n.
 
         Args:
-            u: the unknown on the face.
+            u: the unknown at the points.
             partner: not used.
+            normal: coordinate name to the outward normal's component, shape (N, 1); not used on a face.
 
         Returns:
             Shape (N, 1).
         """
-        return self._of(u).d(self.at[0])
+        return self._derivative(self._of(u), normal)
 
 
 @dataclass(frozen=True, eq=False)
-class Robin(FaceCondition):
-    """A mixture of value and derivative on a face, α·u + β·∂u/∂c = value, c being the fixed coordinate.
+class Robin(_AcrossCondition):
+    """A mixture of value and derivative, α·u + β·∂u/∂c = value on a face, α·u + β·∂u/∂n = value elsewhere.
 
     Attributes:
         name: what settings and errors call it.
-        at: the fixed coordinate c and its value, for example ``("x", 1.0)``.
+        at: where: the fixed coordinate c and its value, for example ``("x", 1.0)``, or any place of `Condition` that
+            has normals; what the derivative is on each is said at `Neumann`.
         value: the prescribed mixture, a number or a function of the points, as for `FaceCondition`.
         unknown: which of several unknowns it is about; None where there is only one.
         of_value: α.
-        of_derivative: β, of the derivative along the coordinate, as in `Neumann`.
+        of_derivative: β.
     """
 
     of_value: float = 1.0
     of_derivative: float = 1.0
 
-    def operator(self, u: Field, partner: Field | None = None) -> Tensor:
-        """Return α·u + β·∂u/∂c.
+    def operator(self, u: Field, partner: Field | None = None, normal: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Return α·u + β·∂u/∂c on a face, elsewhere α·u + β·∂u/∂n.
 
         Args:
-            u: the unknown on the face.
+            u: the unknown at the points.
             partner: not used.
+            normal: coordinate name to the outward normal's component, shape (N, 1); not used on a face.
 
         Returns:
             Shape (N, 1).
         """
         v = self._of(u)
-        return self.of_value * v + self.of_derivative * v.d(self.at[0])
+        return self.of_value * v + self.of_derivative * self._derivative(v, normal)
 
 
 def zero(points: Tensor) -> Tensor:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.problems.conditions.condition import Condition
 from laaf_lightning.problems.conditions.face_arguments import check_faces
-from laaf_lightning.problems.geometry import moved_to
+from laaf_lightning.problems.conditions.places import Pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +29,6 @@ class Periodic(Condition):
         ConfigurationError: for faces that are no pair of numbers.
     """
 
-    pairs_points: ClassVar[bool] = True
-
     coordinate: str
     faces: tuple[float, float]
     order: int = 0
@@ -41,41 +36,8 @@ class Periodic(Condition):
 
     def __post_init__(self) -> None:
         check_faces(self.name, self.faces)
-
-    def place(self, points: Tensor, coordinates: Sequence[str]) -> Tensor:
-        """Move points of the box to the first face.
-
-        Args:
-            points: shape (N, d).
-            coordinates: names of their columns.
-
-        Returns:
-            Shape (N, d).
-        """
-        return moved_to(points, coordinates.index(self.coordinate), self.faces[0])
-
-    def partners(self, points: Tensor, coordinates: Sequence[str]) -> Tensor:
-        """Return the opposite points.
-
-        Args:
-            points: on the first face, shape (N, d).
-            coordinates: names of their columns.
-
-        Returns:
-            Points on the second face, shape (N, d).
-        """
-        return moved_to(points, coordinates.index(self.coordinate), self.faces[1])
-
-    def target(self, points: Tensor) -> Tensor:
-        """Return zeros, which the difference must be.
-
-        Args:
-            points: shape (N, d).
-
-        Returns:
-            Shape (N, 1).
-        """
-        return torch.zeros_like(points[:, :1])
+        one, other = ((self.coordinate, position) for position in self.faces)
+        vars(self)["_place"] = Pair(one, other)
 
     def operator(self, u: Field, partner: Field | None) -> Tensor:
         """Return the difference between the two faces.

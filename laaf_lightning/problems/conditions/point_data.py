@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
+from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.given_numbers import Numbers, as_tensor
 from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.conditions.places import Place, Points
+from laaf_lightning.problems.conditions.places.point_files import SUFFIXES, PointFile
+from laaf_lightning.problems.geometry import Geometry
 
 
 @dataclass(frozen=True, eq=False)
 class PointData(Condition):
     """Measured values of u at given points, inside the domain or on its edge.
 
-    Points and values may be tensors, NumPy arrays, lists or numbers; they are kept as tensors.
+    Points and values may be tensors, NumPy arrays, lists, numbers, or files as for `Points`; they are kept as tensors.
 
     Args:
         name: what settings and errors call it, for example ``"measurements"``.
@@ -46,13 +50,17 @@ class PointData(Condition):
 
     if TYPE_CHECKING:
 
-        def __init__(self, name: str, points: Numbers, values: Numbers, unknown: str | None = None) -> None: ...
+        def __init__(
+            self,
+            name: str,
+            points: Numbers | str | Path | Points,
+            values: Numbers | str | Path,
+            unknown: str | None = None,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
-        points, values = (
-            as_tensor(given, f"{part} of the condition {self.name!r}")
-            for part, given in (("points", self.points), ("values", self.values))
-        )
+        points, file = _taken(self.points, f"points of the condition {self.name!r}", self.name)
+        values, _ = _taken(self.values, f"values of the condition {self.name!r}", self.name)
         if points.ndim < 2:
             points = points.reshape(-1, 1) if points.numel() == values.numel() else points.reshape(1, -1)
         if values.ndim == 0:
@@ -60,20 +68,7 @@ class PointData(Condition):
         if values.ndim == 1:
             values = values[:, None]
         # The class is frozen for its users.
-        object.__setattr__(self, "points", points)
-        object.__setattr__(self, "values", values)
-
-    def place(self, points: Tensor, coordinates: Sequence[str]) -> Tensor:
-        """Return the measured points, whatever is given.
-
-        Args:
-            points: not used.
-            coordinates: not used.
-
-        Returns:
-            Shape (M, d).
-        """
-        return self.points
+        vars(self).update(points=points, values=values, _place=Points(points) if file is None else file)
 
     def target(self, points: Tensor) -> Tensor:
         """Return the measured values.
@@ -97,3 +92,18 @@ class PointData(Condition):
             Shape (M, 1).
         """
         return self._of(u).value
+
+
+def _taken(given: object, what: str, name: str) -> tuple[Tensor, Points | None]:
+    """Take numbers, or those of a file with what it tells of its columns."""
+    if isinstance(given, Path) or (isinstance(given, str) and given.lower().endswith(SUFFIXES)):
+        given = Points(given)
+    if isinstance(given, Points):
+        held = given.points
+        return (held.numbers, given) if isinstance(held, PointFile) else (held, None)
+    if isinstance(given, (Place, Geometry)) or callable(given):
+        raise ConfigurationError(
+            f"{what} is {given!r}, whose points are drawn anew: take Dirichlet({name!r}, where, value) with a function "
+            "of the points"
+        )
+    return as_tensor(given, what), None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.data import CollocationBatch, CollocationDataModule
-from laaf_lightning.data.points.condition_points import condition_counts, draw_condition_points, partner_points
+from laaf_lightning.data.points.condition_points import condition_counts, draw_condition_points, paired_partners
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems import (
@@ -138,7 +138,7 @@ def test_points_and_values_are_those_of_their_conditions_in_the_problems_order()
 def test_partners_are_the_opposite_points_pair_after_pair() -> None:
     counts = dict(zip(NAMES, (5, 4, 3, 2, 6), strict=True))
     drawn = draw_condition_points(Mixed(), counts, "uniform", seed=0)
-    partners = partner_points(Mixed(), drawn.points, counts)
+    partners = paired_partners(Mixed(), drawn.partners, counts)
     around, cycle = partners.split([5, 2])
     assert bool((around[:, 0] == 2).all())
     assert torch.equal(around[:, 1], drawn.points[:5, 1])

@@ -187,11 +187,13 @@ class PINN(PDEModule):
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
 
     def on_validation_epoch_end(self) -> None:
-        """Log the errors of the learnt coefficients."""
+        """Log the errors of each of several unknowns, and of the learnt coefficients."""
+        self._log_errors_by_unknown("val")
         self._log_coefficient_errors("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the errors of the learnt coefficients."""
+        """Log the errors of each of several unknowns, and of the learnt coefficients."""
+        self._log_errors_by_unknown("test")
         self._log_coefficient_errors("test")
 
     def _how_derivatives_are_computed(self) -> str:

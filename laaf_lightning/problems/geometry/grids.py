@@ -1,12 +1,13 @@
-"""Grids of bounded size."""
+"""Grids of bounded size, and functions at many points in bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+AT_ONCE = 65_536  # points that a function is asked for at a time
 _MOST = 10**6
 _FINEST = 101
 _COORDINATES = 19  # 2**19 points are the last power of two below a million
@@ -45,3 +46,19 @@ def product_grid(axes: Mapping[str, Tensor], coordinates: Sequence[str]) -> Tens
         Shape (product of the axes' lengths, d); the last coordinate runs fastest.
     """
     return torch.cartesian_prod(*(axes[name] for name in coordinates)).reshape(-1, len(coordinates))
+
+
+def in_parts(function: Callable[[Tensor], Tensor], points: Tensor, size: int = AT_ONCE) -> Tensor:
+    """Ask a function for its values at many points, some at a time, so that what it needs in between stays small.
+
+    Args:
+        function: maps points (N, d) to values (N, C), each point by itself.
+        points: shape (N, d).
+        size: most points at a time.
+
+    Returns:
+        Shape (N, C).
+    """
+    if len(points) <= size:
+        return function(points)
+    return torch.cat([function(part) for part in points.split(size)])

@@ -22,6 +22,10 @@ from laaf_lightning.solutions import Solution, first_guesses
 _MAY_BE_OVERRIDDEN = ("residual", "residual_of", "field")
 
 
+def _function(module: PDEModule, name: str) -> object:
+    return getattr(getattr(module, name), "__func__", None)
+
+
 class PDEModule(AdaptiveModule):
     """Base of `PINN`: forward, fields and residual, which a subclass may override, and pictures.
 
@@ -50,12 +54,11 @@ class PDEModule(AdaptiveModule):
         """The problem with the network, in plain torch; it asks for what the module overrides."""
         if self._solution.network is not self.network:  # which may be replaced at any time
             self._solution.network = self.network
-        of_base = all(
-            getattr(getattr(self, name), "__func__", None) is getattr(PDEModule, name) for name in _MAY_BE_OVERRIDDEN
-        )
-        if of_base != (self._solution.own_residual is None):
-            self._solution.own_residual = None if of_base else self.residual
-            self._solution.own_field = None if of_base else self.field
+        own = {name for name in _MAY_BE_OVERRIDDEN if _function(self, name) is not getattr(PDEModule, name)}
+        if bool(own) != (self._solution.own_residual is not None):
+            self._solution.own_residual = self.residual if own else None
+        if ("field" in own) != (self._solution.own_field is not None):
+            self._solution.own_field = self.field if "field" in own else None
         return self._solution
 
     @property

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from laaf_lightning.given_numbers import Numbers
 from laaf_lightning.problems import PDE, CollocationBatch
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
+from laaf_lightning.solutions.evaluated import Name, values_at
 from laaf_lightning.solutions.loss_terms import HowToCompute, LossParts, mean_squares
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
 from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
@@ -131,6 +132,34 @@ class Solution(NetworkFields):
         """
         points = self.as_points(points)
         return self.residual_of(self.field(points, known), points)
+
+    def at(self, points: Numbers, names: str | Sequence[Name]) -> dict[Name, Any]:
+        """Return unknowns and partial derivatives at points, those that the equation does not ask for too.
+
+        They are computed a chunk of points at a time, in eval mode and without a graph: a million points take little
+        memory. The engine is the best one that serves for them.
+
+        Args:
+            points: shape (N, d), as for `as_points`; more dimensions before the last are kept, and in one coordinate
+                (N,) will do.
+            names: such as ``["u", "u_x", "u_xt"]``: an unknown, or an unknown, ``_`` and a coordinate for each order,
+                between which another ``_`` may stand (``"T_x1_x2"``). ``("u", "x", "t")`` says the parts one by one.
+
+        Returns:
+            Name to values, shape (N,) in the network's dtype: NumPy arrays for an array, lists for a list, tensors on
+            the points' device for a tensor.
+
+        Raises:
+            ConfigurationError: for names that mean nothing, or several things.
+
+        Example:
+            >>> import numpy as np
+            >>> from laaf_lightning import Burgers, MLP
+            >>> values = Solution(Burgers(), MLP(2, 1, width=8, depth=2)).at(np.zeros((5, 2)), ["u", "u_xxt"])
+            >>> [(name, type(array).__name__, array.shape) for name, array in values.items()]
+            [('u', 'ndarray', (5,)), ('u_xxt', 'ndarray', (5,))]
+        """
+        return values_at(self, points, names, self.own_field)
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         r"""Return the terms of the loss, without weights.

@@ -78,7 +78,7 @@ def each_unknown(runs: Sequence[Run], metric: Measure) -> dict[str, Measure]:
         metric: what they are compared by.
 
     Returns:
-        Title to measure, in the order in which they were logged; none for other metrics, and where there is one unknown.
+        Title to measure, in the order in which they were logged; none for other metrics, and for one unknown.
     """
     stage = metric.tag.removesuffix(_POOLED)
     if stage == metric.tag:

@@ -14,6 +14,7 @@ from laaf_lightning.derivatives.engines.engine import Say
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.given_numbers import Numbers
 from laaf_lightning.problems import PDE, CollocationBatch
+from laaf_lightning.solutions.checked import found_coupled, refuse_chunks
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
 from laaf_lightning.solutions.evaluated import Name, values_at
@@ -58,10 +59,11 @@ class Solution(NetworkFields):
         conditions: the problem's conditions.
         own_residual: what is asked in place of the equation's own residual; None for that.
         own_field: what is asked in place of the network's own field; None for that.
+        couples_points: whether the residual at one point depends on the others, as one with a mean over them does.
 
     Raises:
         ConfigurationError: for a problem that contradicts itself, an engine that is unknown or does not serve, a chunk
-            size below 1, or a network that cannot stand for the unknowns.
+            size below 1 or one with a residual that couples points, or a network that cannot stand for the unknowns.
 
     Example:
         >>> from laaf_lightning import Burgers, CollocationDataModule, MLP
@@ -99,6 +101,8 @@ class Solution(NetworkFields):
         self._compile, self._allow_piecewise = compile, allow_piecewise
         self.own_residual, self.own_field = residual, field
         super().__init__(problem, network, engine, coefficients, say)
+        self.couples_points = False
+        self.look_for_coupled_points()
         self._parts = LossParts(
             self.conditions, self._loss_residual, self._loss_field, self._fields, self.residual_of, self.parameters
         )
@@ -114,6 +118,10 @@ class Solution(NetworkFields):
         super().choose_engine(builds=builds)
         self._graphs = CudaGraphs()
         self._run = Compiled(enabled=self._compile, differentiates=self._engine.name == "autograd")
+
+    def look_for_coupled_points(self) -> None:
+        """Find out whether the residual at one point depends on the others: a warning, with chunks an error."""
+        self.couples_points = found_coupled(self, self.own_residual, self.chunk_size, known=self.couples_points)
 
     @property
     def is_compiled(self) -> bool:
@@ -206,6 +214,8 @@ class Solution(NetworkFields):
         return self._field(points, known, AT_CONDITIONS)
 
     def _terms(self, batch: CollocationBatch, *, by_name: bool) -> tuple[Tensor, ...]:
+        if self.couples_points:
+            refuse_chunks(self.problem, self.chunk_size, len(batch.residual_points))
         at_once = self.engine.gains_at_once and self.own_residual is None and self.own_field is None
         how = HowToCompute(self._run, self.chunk_size, at_once, by_name)
         at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None

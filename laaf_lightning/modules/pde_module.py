@@ -195,7 +195,7 @@ class PDEModule(AdaptiveModule):
             training_points: whether the residual points that training uses now are shown, as far as they are known.
 
         Returns:
-            One entry for each unknown, for problems in one or two coordinates; else nothing.
+            One entry for each unknown: a curve, a map, or maps on three planes of more coordinates.
         """
         parameter, trainer = next(self.network.parameters()), self.attached_trainer
         points = training_inputs(trainer, len(self.problem.coordinates)) if training_points else None

@@ -7,5 +7,7 @@ from laaf_lightning.figures.losses import LossCurves as LossCurves
 from laaf_lightning.figures.plane import PlaneData as PlaneData
 from laaf_lightning.figures.regression import RegressionData as RegressionData
 from laaf_lightning.figures.run_facts import RunFacts as RunFacts
+from laaf_lightning.figures.sections import ScatteredData as ScatteredData
+from laaf_lightning.figures.sections import SliceData as SliceData
 from laaf_lightning.figures.slopes import SlopeHistory as SlopeHistory
 from laaf_lightning.figures.space_time import SpaceTimeData as SpaceTimeData

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Black with a white edge, which is seen on dark colours and on light ones.
 _POINTS: dict[str, Any] = {"color": "#000000", "marker": "o", "markeredgecolor": "#ffffff"}
+_LONGEST = 6  # how many times as long as the other an axis is before both get scales of their own
 _LARGEST_POINT, _SMALLEST_POINT = 2.8, 0.8
 
 
@@ -94,6 +95,25 @@ class ColourMaps:
             _draw_points(panels[-1], self.points)
         figure.colorbar(meshes[-1], ax=panels, label=label, pad=0.02)
         return figure
+
+
+def are_comparable(horizontal: Array, vertical: Array) -> bool:
+    """Tell whether two axes can have one scale and both be seen.
+
+    Args:
+        horizontal: what is shown along the width, 1-dim.
+        vertical: along the height, likewise.
+
+    Returns:
+        Whether neither is more than six times as long as the other.
+
+    Example:
+        >>> short, long = np.array([0.0, 1.0]), np.array([0.0, 1e6])
+        >>> are_comparable(short, 2 * short), are_comparable(short, long)
+        (True, False)
+    """
+    lengths = [float(np.ptp(values[np.isfinite(values)])) for values in (horizontal, vertical)]
+    return max(lengths) <= _LONGEST * min(lengths) or min(lengths) == 0
 
 
 def _draw_points(axes: Axes, points: Array) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from laaf_lightning.figures.canvas import add_title, finite
 from laaf_lightning.figures.drawable import Array, check_array
-from laaf_lightning.figures.maps import ColourMaps
+from laaf_lightning.figures.maps import ColourMaps, are_comparable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,8 @@ class PlaneData:
             (|û − u|, logarithmic).
         """
         prediction, exact = finite(self.prediction), None if self.exact is None else finite(self.exact)
-        maps = ColourMaps(self.x, self.y, self.coordinates, _PANEL, equal=True, points=self.points)
+        equal = are_comparable(self.x, self.y)
+        maps = ColourMaps(self.x, self.y, self.coordinates, _PANEL, equal=equal, points=self.points)
         figures = {"field": maps.field(prediction, exact)}
         if exact is not None:
             figures["error"] = maps.error(prediction, exact)

@@ -11,13 +11,19 @@ from laaf_lightning.derivatives import Field, KnownFactors
 from laaf_lightning.derivatives.engines import Engine
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.figures import Drawable
+from laaf_lightning.metrics import ErrorsByColumn, RelativeL2Error
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.refusals import refuse_own_forward
 from laaf_lightning.modules.solution_figures import run_facts, solution_figures, training_inputs
 from laaf_lightning.problems import PDE, ConditionSet
+from laaf_lightning.problems.geometry import in_parts
 from laaf_lightning.solutions import Solution, first_guesses
 
 _MAY_BE_OVERRIDDEN = ("residual", "residual_of", "field")
+
+
+def _function(module: PDEModule, name: str) -> object:
+    return getattr(getattr(module, name), "__func__", None)
 
 
 class PDEModule(AdaptiveModule):
@@ -26,15 +32,19 @@ class PDEModule(AdaptiveModule):
     Attributes:
         problem: the equation with its conditions.
         coefficients: the problem's unknown coefficients, 0-dim parameters by name.
+        errors_by_unknown: what measures each of several unknowns; None for one.
     """
 
     problem: PDE
+    errors_by_unknown: ErrorsByColumn | None
 
     def _solve(self, **settings: Any) -> None:
         """Build parts and solution, with settings as `Solution` has them; called at the end of a constructor."""
         refuse_own_forward(self, PDEModule)
         self.coefficients = first_guesses(self.problem)  # before the network, in the optimiser's order of parameters
         self.build_parts()
+        several = len(self.problem.unknowns)
+        self.errors_by_unknown = ErrorsByColumn(several) if several > 1 else None
         self._solution = Solution(
             self.problem, self.network, coefficients=self.coefficients, say=rank_zero_info, **settings
         )
@@ -44,12 +54,11 @@ class PDEModule(AdaptiveModule):
         """The problem with the network, in plain torch; it asks for what the module overrides."""
         if self._solution.network is not self.network:  # which may be replaced at any time
             self._solution.network = self.network
-        of_base = all(
-            getattr(getattr(self, name), "__func__", None) is getattr(PDEModule, name) for name in _MAY_BE_OVERRIDDEN
-        )
-        if of_base != (self._solution.own_residual is None):
-            self._solution.own_residual = None if of_base else self.residual
-            self._solution.own_field = None if of_base else self.field
+        own = {name for name in _MAY_BE_OVERRIDDEN if _function(self, name) is not getattr(PDEModule, name)}
+        if bool(own) != (self._solution.own_residual is not None):
+            self._solution.own_residual = self.residual if own else None
+        if ("field" in own) != (self._solution.own_field is not None):
+            self._solution.own_field = self.field if "field" in own else None
         return self._solution
 
     @property
@@ -186,9 +195,46 @@ class PDEModule(AdaptiveModule):
             training_points: whether the residual points that training uses now are shown, as far as they are known.
 
         Returns:
-            One entry for each unknown, for problems in one or two coordinates; else nothing.
+            One entry for each unknown: a curve, a map, or maps on three planes of more coordinates.
         """
         parameter, trainer = next(self.network.parameters()), self.attached_trainer
         points = training_inputs(trainer, len(self.problem.coordinates)) if training_points else None
         facts = run_facts(self.network, trainer)
         return solution_figures(self.problem, lambda grid: self(grid.to(parameter)).detach(), facts, points)
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return u, computed in parts where there are many points.
+
+        Args:
+            batch: points, or a tuple that starts with them.
+            batch_idx: not used.
+
+        Returns:
+            Shape (N, C).
+        """
+        return in_parts(self, batch[0] if isinstance(batch, (tuple, list)) else batch)
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor], batch_idx: int, stage: str) -> Tensor:
+        points, u = batch
+        outputs = in_parts(self, points)
+        self.metrics.update(outputs, u)
+        self.log_dict({f"{stage}/{k}": v for k, v in self.metrics.items()}, prog_bar=True, batch_size=len(points))
+        if self.errors_by_unknown is not None and self._measures_all_unknowns and u.ndim == 2:
+            if batch_idx == 0:
+                self.errors_by_unknown.reset()
+            self.errors_by_unknown.update(outputs, u)
+        return outputs
+
+    @property
+    def _measures_all_unknowns(self) -> bool:
+        """Whether the error of all unknowns together is among the metrics, as it is unless others are built."""
+        return any(isinstance(metric, RelativeL2Error) for metric in self.metrics.values())
+
+    def _log_errors_by_unknown(self, stage: str) -> None:
+        """Log the relative error of each of several unknowns, or the absolute one of one that is zero everywhere."""
+        if self.errors_by_unknown is None or not self.errors_by_unknown.update_called:
+            return
+        for unknown, error, is_relative in zip(self.problem.unknowns, *self.errors_by_unknown.compute(), strict=True):
+            name = f"{stage}/{'relative' if is_relative else 'absolute'}_l2_{unknown}"
+            self.log(name, error, prog_bar=True, sync_dist=True)
+        self.errors_by_unknown.reset()

@@ -16,7 +16,7 @@ from laaf_lightning.models import MLP
 from laaf_lightning.modules.loss_weight import LossWeight
 from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.pde_module import PDEModule
-from laaf_lightning.modules.refusals import warn_about_low_precision
+from laaf_lightning.modules.refusals import refuse_divided_points, warn_about_low_precision
 from laaf_lightning.problems import PDE, CollocationBatch, check_problem
 from laaf_lightning.solutions import best_constant_loss
 
@@ -180,18 +180,21 @@ class PINN(PDEModule):
         return best_constant_loss(self.solution, batch, self.weight_residual, self.weight_data)
 
     def on_fit_start(self) -> None:
-        """Build the kernel for a long run; say how derivatives are computed; warn about low precision."""
+        """Build the kernel for a long run; say how derivatives are computed; refuse or warn about what spoils them."""
+        refuse_divided_points(self.solution, self.trainer)
         if self.differentiator.hint and _steps_of(self.trainer) > LONG_RUN:
             self.solution.choose_engine(builds=True)
         rank_zero_info(self._how_derivatives_are_computed())
         warn_about_low_precision(self, "the second derivatives of a PDE residual")
 
     def on_validation_epoch_end(self) -> None:
-        """Log the errors of the learnt coefficients."""
+        """Log the errors of each of several unknowns, and of the learnt coefficients."""
+        self._log_errors_by_unknown("val")
         self._log_coefficient_errors("val")
 
     def on_test_epoch_end(self) -> None:
-        """Log the errors of the learnt coefficients."""
+        """Log the errors of each of several unknowns, and of the learnt coefficients."""
+        self._log_errors_by_unknown("test")
         self._log_coefficient_errors("test")
 
     def _how_derivatives_are_computed(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pytorch_lightning import LightningModule
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.strategies import FSDPStrategy, ModelParallelStrategy, Strategy
 from pytorch_lightning.utilities import rank_zero_warn
 
 from laaf_lightning.derivatives.overridden_forward import forward_of
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.solutions import Solution
+from laaf_lightning.solutions.checked import about_coupled_points
 
 
 def refuse_sharding(strategy: Strategy, module: LightningModule) -> None:
@@ -73,4 +75,32 @@ def refuse_script(_file_path: object = None, method: str | None = "script", *_: 
         raise ConfigurationError(
             "to_torchscript(method='script'): TorchScript cannot read the Python of these modules; take "
             "to_torchscript(method='trace', example_inputs=batch), or torch.export.export(module.network, (batch,))"
+        )
+
+
+def refuse_divided_points(solution: Solution, trainer: Trainer) -> None:
+    """Refuse to compute a residual that couples points at a part of them.
+
+    Args:
+        solution: the problem with its network; a residual of one's own is tried out here.
+        trainer: that is about to fit.
+
+    Raises:
+        ConfigurationError: for several processes and for minibatches.
+    """
+    if solution.own_residual is not None:
+        solution.look_for_coupled_points()
+    if not solution.couples_points:
+        return
+    told, data = about_coupled_points(solution.problem), getattr(trainer, "datamodule", None)
+    if trainer.world_size > 1:
+        raise ConfigurationError(
+            f"{told}, and each of {trainer.world_size} processes has a share of them: train on one device "
+            "(--trainer.devices 1)"
+        )
+    size, count = getattr(data, "batch_size", None), getattr(data, "num_residual", None)
+    if size is not None and size != count:
+        raise ConfigurationError(
+            f"batch_size={size}: {told}, and minibatches would change the result: leave batch_size out "
+            "(--data.batch_size null)"
         )

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import torch
 from pytorch_lightning import Trainer
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from laaf_lightning.activations import AdaptiveActivation
-from laaf_lightning.figures import Drawable, PlaneData, RegressionData, RunFacts, SpaceTimeData
+from laaf_lightning.figures import (
+    Drawable,
+    PlaneData,
+    RegressionData,
+    RunFacts,
+    ScatteredData,
+    SliceData,
+    SpaceTimeData,
+)
 from laaf_lightning.figures.drawable import Array
 from laaf_lightning.metrics import RelativeL2Error
-from laaf_lightning.problems import PDE, exact_solution
-from laaf_lightning.problems.geometry import product_grid
+from laaf_lightning.problems import PDE, exact_solution, own_grid
+from laaf_lightning.problems.geometry import axes_in_order, in_parts, product_grid
 
 _TIMES = {"t", "time"}
+_SHARES = (0.25, 0.5, 0.75)  # of the way along the coordinate in which planes follow one another
+_FINEST = 101  # values of a coordinate of a plane
+_MOST_DRAWN = 10**6  # points of a map
+_MOST_DOTS = 20_000
 
 
 def solution_figures(
@@ -33,22 +48,23 @@ def solution_figures(
         points: training points, shape (M, d), or None.
 
     Returns:
-        One entry for each unknown, under the problem's name, for problems in one coordinate or two; else nothing. What
-        lies outside of the domain is left open.
+        One entry for each unknown, under the problem's name: a curve, a map, or maps on three planes where there are
+        more than two coordinates. What lies outside of the domain is left open. Where the problem's ``grid()`` is its
+        own, curves or dots at its points; nothing in four coordinates or more, which is said.
     """
+    predicted = partial(in_parts, predict)
+    if (own := own_grid(problem)) is not None:
+        return _at_points(problem, predicted, own, facts or RunFacts())
     if len(problem.coordinates) > 2:
-        return {}
-    whole = product_grid(problem.axes(), problem.coordinates)
+        return _on_slices(problem, predicted, facts or RunFacts())
+    axes = _axes(problem)
+    whole = product_grid(axes, problem.coordinates)
     inside = problem.geometry.on_grid(whole)
-    grid = whole[inside]
-    prediction, exact = predict(grid).double().cpu(), exact_solution(problem, grid)
-    name, several = type(problem).__name__.lower(), len(problem.unknowns) > 1
     figures = {}
-    for index, unknown in enumerate(problem.unknowns):
-        u, u_exact = prediction[:, index], None if exact is None else exact[:, index].cpu()
-        title = (facts or RunFacts()).title(None if u_exact is None else relative_l2_error(u, u_exact))
+    for name, u, u_exact in _values(problem, predicted, whole[inside]):
+        title = _title(facts or RunFacts(), u, u_exact)
         shown = [None if values is None else _with_gaps(values, inside) for values in (u, u_exact)]
-        figures[f"{name}_{unknown}" if several else name] = _drawable(problem, shown[0], shown[1], title, points)
+        figures[name] = _drawable(problem, axes, shown[0], shown[1], title, points)
     return figures
 
 
@@ -122,12 +138,105 @@ def _with_gaps(values: Tensor, inside: Tensor) -> Tensor:
     return whole
 
 
+def _title(facts: RunFacts, u: Tensor, exact: Tensor | None, where: str = "") -> str | None:
+    if exact is None:
+        return facts.title()
+    if exact.any():
+        return facts.title(relative_l2_error(u, exact), where=where)
+    return facts.title(u.square().mean().sqrt().item(), is_relative=False, where=where)
+
+
+def _values(
+    problem: PDE, predict: Callable[[Tensor], Tensor], points: Tensor
+) -> Iterator[tuple[str, Tensor, Tensor | None]]:
+    """Yield, for each unknown, the name of its figures, û and u."""
+    prediction, exact = predict(points).double().cpu(), exact_solution(problem, points)
+    name, several = type(problem).__name__.lower(), len(problem.unknowns) > 1
+    for index, unknown in enumerate(problem.unknowns):
+        u_exact = None if exact is None else exact[:, index].detach().double().cpu()
+        yield f"{name}_{unknown}" if several else name, prediction[:, index], u_exact
+
+
+def _axes(problem: PDE) -> dict[str, Tensor]:
+    """Return the axes, each with as many values as a picture shows."""
+    axes = axes_in_order(problem.axes(), problem.coordinates)
+    if math.prod(map(len, axes.values())) <= _MOST_DRAWN:
+        return axes
+    return {name: _thinned(values, int(_MOST_DRAWN ** (1 / len(axes)))) for name, values in axes.items()}
+
+
+def _thinned(values: Tensor, most: int) -> Tensor:
+    return values if len(values) <= most else values[torch.linspace(0, len(values) - 1, most).round().long()]
+
+
+def _on_slices(problem: PDE, predict: Callable[[Tensor], Tensor], facts: RunFacts) -> dict[str, Drawable]:
+    """Draw planes of the first two coordinates of space, at three values of time or else of the last coordinate."""
+    own_axes = type(problem).axes is not PDE.axes
+    axes = axes_in_order(problem.axes() if own_axes else problem.geometry.axes(_FINEST), problem.coordinates)
+    space = [name for name in axes if name not in _TIMES]
+    moving = next((name for name in axes if name in _TIMES), space[-1])
+    first, second = [name for name in (*space, *axes) if name != moving][:2]
+    steps = [round(share * (len(axes[moving]) - 1)) for share in _SHARES]
+    places = [
+        {moving: axes[moving][step].item()}
+        | {name: axes[name][len(axes[name]) // 2].item() for name in axes if name not in {first, second, moving}}
+        for step in dict.fromkeys(steps)
+    ]
+    plane = {name: _thinned(axes[name], _FINEST) for name in (first, second)}
+    fixed = [{name: torch.tensor([value], dtype=torch.float64) for name, value in place.items()} for place in places]
+    whole = torch.cat([product_grid({**plane, **others}, problem.coordinates) for others in fixed])
+    inside = problem.geometry.on_grid(whole)
+    if not inside.any():
+        return {}
+    x, y = (plane[name].double().numpy() for name in (first, second))
+    # Of two coordinates the later one of the problem runs faster.
+    swapped = problem.coordinates.index(first) > problem.coordinates.index(second)
+    shape = (len(places), len(y), len(x)) if swapped else (len(places), len(x), len(y))
+    figures: dict[str, Drawable] = {}
+    for name, u, exact in _values(problem, predict, whole[inside]):
+        title = _title(facts, u, exact, " on these planes")
+        shown = [None if part is None else _with_gaps(part, inside).reshape(shape) for part in (u, exact)]
+        arrays = [None if part is None else (part if swapped else part.mT).numpy() for part in shown]
+        assert arrays[0] is not None
+        figures[name] = SliceData(x, y, arrays[0], places, arrays[1], (first, second), title)
+    return figures
+
+
+def _at_points(
+    problem: PDE, predict: Callable[[Tensor], Tensor], points: Tensor, facts: RunFacts
+) -> dict[str, Drawable]:
+    """Draw at the points of a grid of the problem's own, all of which its exact solution is asked for."""
+    coordinates = tuple(problem.coordinates)
+    if len(coordinates) > 3:
+        rank_zero_info(
+            f"no figures of {type(problem).__name__}: its grid() gives points of its own in {len(coordinates)} "
+            "coordinates, which no picture shows; without a grid() there are pictures of planes"
+        )
+        return {}
+    figures: dict[str, Drawable] = {}
+    for name, u, exact in _values(problem, predict, points):
+        title = _title(facts, u, exact)
+        order = points[:, 0].argsort(stable=True) if len(coordinates) == 1 else torch.arange(len(points))
+        shown = _thinned(order, _MOST_DOTS)
+        at, values = points[shown].numpy(), u[shown].numpy()
+        u_exact = None if exact is None else exact[shown].numpy()
+        if len(coordinates) == 1:
+            figures[name] = RegressionData(at[:, 0], u_exact, values, coordinate=coordinates[0], title=title)
+        else:
+            figures[name] = ScatteredData(at, values, u_exact, coordinates, title)
+    return figures
+
+
 def _drawable(
-    problem: PDE, prediction: Tensor | None, exact: Tensor | None, title: str | None, points: Array | None
+    problem: PDE,
+    axes_of: Mapping[str, Tensor],
+    prediction: Tensor | None,
+    exact: Tensor | None,
+    title: str | None,
+    points: Array | None,
 ) -> Drawable:
     assert prediction is not None
-    values_of = problem.axes()
-    axes = [values_of[name].numpy() for name in problem.coordinates]
+    axes = [axes_of[name].double().numpy() for name in problem.coordinates]
     if len(axes) == 1:
         u_exact, (coordinate,) = None if exact is None else exact.numpy(), problem.coordinates
         return RegressionData(axes[0], u_exact, prediction.numpy(), coordinate=coordinate, title=title, points=points)

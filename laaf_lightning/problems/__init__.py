@@ -25,6 +25,7 @@ from laaf_lightning.problems.equations.heat import Heat as Heat
 from laaf_lightning.problems.equations.helmholtz import Helmholtz as Helmholtz
 from laaf_lightning.problems.equations.inverse_burgers import InverseBurgers as InverseBurgers
 from laaf_lightning.problems.exact_solution import exact_solution as exact_solution
+from laaf_lightning.problems.exact_solution import own_grid as own_grid
 from laaf_lightning.problems.geometry import Ball as Ball
 from laaf_lightning.problems.geometry import BoundaryPoints as BoundaryPoints
 from laaf_lightning.problems.geometry import Box as Box

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,10 @@ from laaf_lightning.derivatives.engines.engine import Say
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.given_numbers import Numbers
 from laaf_lightning.problems import PDE, CollocationBatch
+from laaf_lightning.solutions.checked import found_coupled, refuse_chunks
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
+from laaf_lightning.solutions.evaluated import Name, values_at
 from laaf_lightning.solutions.loss_terms import HowToCompute, LossParts, mean_squares
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
 from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
@@ -57,10 +59,11 @@ class Solution(NetworkFields):
         conditions: the problem's conditions.
         own_residual: what is asked in place of the equation's own residual; None for that.
         own_field: what is asked in place of the network's own field; None for that.
+        couples_points: whether the residual at one point depends on the others, as one with a mean over them does.
 
     Raises:
         ConfigurationError: for a problem that contradicts itself, an engine that is unknown or does not serve, a chunk
-            size below 1, or a network that cannot stand for the unknowns.
+            size below 1 or one with a residual that couples points, or a network that cannot stand for the unknowns.
 
     Example:
         >>> from laaf_lightning import Burgers, CollocationDataModule, MLP
@@ -98,6 +101,8 @@ class Solution(NetworkFields):
         self._compile, self._allow_piecewise = compile, allow_piecewise
         self.own_residual, self.own_field = residual, field
         super().__init__(problem, network, engine, coefficients, say)
+        self.couples_points = False
+        self.look_for_coupled_points()
         self._parts = LossParts(
             self.conditions,
             self._loss_residual,
@@ -120,6 +125,10 @@ class Solution(NetworkFields):
         self._graphs = CudaGraphs()
         self._run = Compiled(enabled=self._compile, differentiates=self._engine.name == "autograd")
 
+    def look_for_coupled_points(self) -> None:
+        """Find out whether the residual at one point depends on the others: a warning, with chunks an error."""
+        self.couples_points = found_coupled(self, self.own_residual, self.chunk_size, known=self.couples_points)
+
     @property
     def is_compiled(self) -> bool:
         """Whether terms run through ``torch.compile``."""
@@ -137,6 +146,34 @@ class Solution(NetworkFields):
         """
         points = self.as_points(points)
         return self.residual_of(self.field(points, known), points)
+
+    def at(self, points: Numbers, names: str | Sequence[Name]) -> dict[Name, Any]:
+        """Return unknowns and partial derivatives at points, those that the equation does not ask for too.
+
+        They are computed a chunk of points at a time, in eval mode and without a graph: a million points take little
+        memory. The engine is the best one that serves for them.
+
+        Args:
+            points: shape (N, d), as for `as_points`; more dimensions before the last are kept, and in one coordinate
+                (N,) will do.
+            names: such as ``["u", "u_x", "u_xt"]``: an unknown, or an unknown, ``_`` and a coordinate for each order,
+                between which another ``_`` may stand (``"T_x1_x2"``). ``("u", "x", "t")`` says the parts one by one.
+
+        Returns:
+            Name to values, shape (N,) in the network's dtype: NumPy arrays for an array, lists for a list, tensors on
+            the points' device for a tensor.
+
+        Raises:
+            ConfigurationError: for names that mean nothing, or several things.
+
+        Example:
+            >>> import numpy as np
+            >>> from laaf_lightning import Burgers, MLP
+            >>> values = Solution(Burgers(), MLP(2, 1, width=8, depth=2)).at(np.zeros((5, 2)), ["u", "u_xxt"])
+            >>> [(name, type(array).__name__, array.shape) for name, array in values.items()]
+            [('u', 'ndarray', (5,)), ('u_xxt', 'ndarray', (5,))]
+        """
+        return values_at(self, points, names, self.own_field)
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         r"""Return the terms of the loss, without weights.
@@ -183,6 +220,8 @@ class Solution(NetworkFields):
         return self._field(points, known, AT_CONDITIONS)
 
     def _terms(self, batch: CollocationBatch, *, by_name: bool) -> tuple[Tensor, ...]:
+        if self.couples_points:
+            refuse_chunks(self.problem, self.chunk_size, len(batch.residual_points))
         at_once = self.engine.gains_at_once and self.own_residual is None and self.own_field is None
         how = HowToCompute(self._run, self.chunk_size, at_once, by_name)
         at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning import Trainer
@@ -15,9 +15,10 @@ from torch.optim import LBFGS, SGD, Adam
 
 from laaf_lightning.callbacks import EpochTrainLoss
 from laaf_lightning.data import CollocationDataModule, SemeionDataModule
+from laaf_lightning.derivatives import Field
 from laaf_lightning.modules import PINN, AdaptiveModule, BurgersPINN, FunctionRegressor, ImageClassifier
 from laaf_lightning.optimizers import SelfScaledBroyden, SequentialOptimizer
-from laaf_lightning.problems import PDE, AllenCahn, Burgers, InverseBurgers
+from laaf_lightning.problems import PDE, AllenCahn, Burgers, Dirichlet, InverseBurgers
 from tests.modules.small import Batches, burgers_data, regression_data, small_pinn, small_regressor
 from tests.ranks import WORLD_SIZE, two_rank_trainer
 from tests.trainers import quiet_trainer
@@ -133,6 +134,31 @@ def coefficient_warnings() -> dict[str, Any]:
         "error": logged["val/viscosity_error"],
         "warnings": [str(warning.message) for warning in caught if "sync_dist" in str(warning.message)],
     }
+
+
+class Channel(PDE):
+    """A slow flow under a high pressure, without swirl."""
+
+    coordinates = ("x",)
+    domain: ClassVar = {"x": (0.0, 1.0)}
+    unknowns = ("velocity", "pressure", "swirl")
+
+    def residual(self, x: Mapping[str, Tensor], u: Field) -> Tensor:
+        return torch.cat([each.d("x") for each in u], dim=1)
+
+    def conditions(self) -> Sequence[Dirichlet]:
+        return [Dirichlet(name, ("x", 0.0), 0.0, name) for name in self.unknowns]
+
+    def exact(self, points: Tensor) -> Tensor:
+        return torch.tensor([1e-3, 1e3, 0.0], dtype=torch.float64).expand(len(points), 3)
+
+
+def channel_errors(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, float]:
+    """Validate on 101 points, 51 on one rank and 50 on the other."""
+    torch.manual_seed(0)
+    data = CollocationDataModule(Channel(), 24, 4)
+    (logged,) = make_trainer().validate(PINN(Channel(), width=4, depth=1), datamodule=data, verbose=False)
+    return dict(logged)
 
 
 def pinn_lbfgs(make_trainer: MakeTrainer = two_rank_trainer) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ CASES = [
     "coefficient_warnings",
     "classifier_two_ranks",
     "uneven_shards",
+    "channel_errors",
     "classifier_validation",
     "epoch_train_loss",
     "pinn_fused",
@@ -73,6 +74,13 @@ def test_relative_l2_error_is_exact_over_uneven_shards(ranks: list[dict[str, Any
     expected = ddp_cases.uneven_shards(quiet_trainer)
     for result in ranks:
         assert result["uneven_shards"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_errors_of_single_unknowns_are_over_all_points(ranks: list[dict[str, Any]]) -> None:
+    expected = ddp_cases.channel_errors(quiet_trainer)
+    assert {"val/relative_l2_velocity", "val/relative_l2_pressure", "val/absolute_l2_swirl"} < expected.keys()
+    for result in ranks:
+        assert result["channel_errors"] == pytest.approx(expected, rel=1e-6)
 
 
 def test_accuracy_loss_and_confusion_are_over_all_images(ranks: list[dict[str, Any]]) -> None:

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from laaf_lightning.activations import AdaptiveActivation, Scope
 from laaf_lightning.activations.scopes import SCOPES
 from laaf_lightning.derivatives import Field
-from laaf_lightning.figures import PlaneData, RegressionData, RunFacts, SpaceTimeData
+from laaf_lightning.figures import PlaneData, RegressionData, RunFacts, ScatteredData, SliceData, SpaceTimeData
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.solution_figures import run_facts, solution_figures, training_inputs
-from laaf_lightning.problems import PDE, Condition, Helmholtz
+from laaf_lightning.problems import PDE, Condition, Disc, Helmholtz, OverTime
 from tests.modules.small import Batches, burgers_data, regression_data, small_pinn, small_regressor
 from tests.trainers import quiet_trainer
 
@@ -49,7 +49,7 @@ class Grid(PDE):
         return self.function(points.double()) if self.known else None
 
     def function(self, points: Tensor) -> Tensor:
-        first = (points * torch.tensor([1.0, 10.0, 100.0])[: points.shape[1]]).sum(dim=1, keepdim=True)
+        first = (points * torch.tensor([1.0, 10.0, 100.0, 1000.0])[: points.shape[1]]).sum(dim=1, keepdim=True)
         return torch.cat([(k + 1) * first for k in range(len(self.unknowns))], dim=1)
 
     def predict(self, points: Tensor) -> Tensor:
@@ -121,11 +121,111 @@ def test_several_unknowns_are_drawn_each_under_its_name() -> None:
         np.testing.assert_allclose(data.prediction, factor * (x + 10 * y[:, None]) + 0.5)
 
 
-def test_three_coordinates_give_nothing_and_predict_nothing() -> None:
-    def predict(points: Tensor) -> Tensor:
-        raise AssertionError("asked for the prediction")
+@pytest.mark.parametrize(
+    ("coordinates", "plane", "at"),
+    [
+        ("xyz", ("x", "y"), [{"z": 0.25}, {"z": 0.5}, {"z": 0.75}]),
+        ("xyt", ("x", "y"), [{"t": 0.2}, {"t": 0.4}, {"t": 0.8}]),
+        ("tyx", ("y", "x"), [{"t": 0.2}, {"t": 0.4}, {"t": 0.8}]),
+        ("xyzt", ("x", "y"), [{"t": time, "z": 0.5} for time in (0.2, 0.4, 0.8)]),
+    ],
+)
+def test_more_coordinates_give_planes_at_three_values_of_time_or_of_the_last(
+    coordinates: str, plane: tuple[str, str], at: Sequence[Mapping[str, float]]
+) -> None:
+    problem = Grid(coordinates, unknowns="uv")
+    drawn = solution_figures(problem, problem.predict)
+    assert [*drawn] == ["grid_u", "grid_v"]
+    data = drawn["grid_v"]
+    assert isinstance(data, SliceData)
+    assert (data.coordinates, [*map(dict, data.at)]) == (plane, [pytest.approx(each) for each in at])
+    assert data.exact is not None
+    weight = dict(zip(coordinates, (1.0, 10.0, 100.0, 1000.0), strict=False))
+    for number, place in enumerate(at):
+        first, second = weight[plane[0]] * data.x, weight[plane[1]] * data.y[:, None]
+        u = 2 * (first + second + sum(weight[name] * value for name, value in place.items()))
+        np.testing.assert_allclose(data.exact[number], u)
+        np.testing.assert_allclose(data.prediction[number], u + 0.5)
+    assert sorted(data.figures()) == ["error", "field"]
 
-    assert solution_figures(Grid("xyz"), predict) == {}
+
+def test_planes_are_drawn_finely_whatever_the_grid_of_errors_and_outside_stays_open() -> None:
+    class Hot(Grid):
+        geometry = OverTime(Disc(radius=0.5), (0.0, 1.0))
+        domain: ClassVar = {"x": (-0.5, 0.5), "y": (-0.5, 0.5), "t": (0.0, 1.0)}
+        axes = PDE.axes  # type: ignore[assignment]
+
+    (data,) = solution_figures(Hot("xyt"), Hot("xyt").predict).values()
+    assert isinstance(data, SliceData)
+    assert data.prediction.shape == (3, 101, 101)
+    outside = data.x**2 + data.y[:, None] ** 2 > 0.25 + 1e-6
+    assert all(np.array_equal(np.isnan(plane), outside) for plane in data.prediction)
+    assert data.exact is not None
+    error = 0.5 / np.sqrt(np.nanmean(data.exact**2))
+    assert data.title == f"{RunFacts().title(error)} on these planes"
+
+
+def own_grid_of(coordinates: str) -> Grid:
+    class Scattered(Grid):
+        def grid(self) -> Any:
+            return np.random.default_rng(0).random((40, len(coordinates)))
+
+    return Scattered(coordinates)
+
+
+def test_points_of_the_problems_own_are_drawn_as_a_curve_or_as_dots() -> None:
+    for coordinates in ("x", "xy", "xyz"):
+        problem = own_grid_of(coordinates)
+        (data,) = solution_figures(problem, problem.predict).values()
+        points = problem.grid()
+        u = problem.function(torch.from_numpy(points))[:, 0].numpy()
+        if isinstance(data, RegressionData):
+            np.testing.assert_array_equal(data.x, np.sort(points[:, 0]))
+            assert data.exact is not None
+            np.testing.assert_allclose(data.exact, np.sort(u))
+        else:
+            assert isinstance(data, ScatteredData)
+            np.testing.assert_array_equal(data.points, points)
+            np.testing.assert_allclose(data.prediction, u + 0.5)
+        assert data.figures()
+
+
+def test_points_of_the_problems_own_that_no_picture_shows_are_passed_over_with_a_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    problem = own_grid_of("xyzt")
+    with caplog.at_level("INFO"):
+        assert solution_figures(problem, problem.predict) == {}
+    assert "no figures of Scattered: its grid() gives points of its own in 4 coordinates" in caplog.text
+
+
+def test_a_large_grid_is_drawn_with_as_many_values_as_a_picture_shows() -> None:
+    class Fine(Grid):
+        def axes(self) -> dict[str, Any]:
+            return {name: np.linspace(0, 1, 5001) for name in "xy"}
+
+    largest = 0
+
+    def predict(points: Tensor) -> Tensor:
+        nonlocal largest
+        largest = max(largest, len(points))
+        return Fine("xy").predict(points)
+
+    (data,) = solution_figures(Fine("xy"), predict).values()
+    assert isinstance(data, PlaneData)
+    assert data.prediction.shape == (1000, 1000)
+    assert (data.x[0], data.x[-1]) == (0, 1)
+    assert largest == 65_536
+
+
+def test_an_unknown_that_is_zero_has_an_absolute_error_in_its_title() -> None:
+    class Still(Grid):
+        def exact(self, points: Tensor) -> float:  # type: ignore[override]
+            return 0.0
+
+    (data,) = solution_figures(Still("xy"), lambda points: 0.5 + 0 * points[:, :1]).values()
+    assert isinstance(data, PlaneData)
+    assert data.title == "root mean square error 5.0e-1"
 
 
 def test_helmholtz_is_a_plane_of_the_exact_solution() -> None:

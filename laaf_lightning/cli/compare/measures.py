@@ -15,6 +15,8 @@ _KNOWN = {
     "test/accuracy": "test accuracy",
     "val/accuracy": "validation accuracy",
 }
+_POOLED = "/relative_l2"
+_EACH = {"/relative_l2_": "", "/absolute_l2_": " (absolute)"}
 _LOSSES = ("epoch_train_loss", "train/loss")
 _MANY = 12
 
@@ -66,6 +68,28 @@ class Measure:
         if not best or str(best.get("metric")).partition("/")[2] != self.tag.partition("/")[2]:
             return None
         return float(best["value"])
+
+
+def each_unknown(runs: Sequence[Run], metric: Measure) -> dict[str, Measure]:
+    """Find the errors of single unknowns that stand beside the one of all.
+
+    Args:
+        runs: any.
+        metric: what they are compared by.
+
+    Returns:
+        Title to measure, in the order in which they were logged; none for other metrics, and for one unknown.
+    """
+    stage = metric.tag.removesuffix(_POOLED)
+    if stage == metric.tag:
+        return {}
+    return {
+        tag.removeprefix(stage + kind) + how: Measure(tag)
+        for run in runs
+        for tag in run.metrics
+        for kind, how in _EACH.items()
+        if tag.startswith(stage + kind)
+    }
 
 
 def choose_metric(runs: Sequence[Run], loss: str | None) -> Measure:

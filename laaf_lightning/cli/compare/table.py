@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from laaf_lightning.cli.compare.measures import Measure
+from laaf_lightning.cli.compare.measures import Measure, each_unknown
 from laaf_lightning.cli.compare.methods import Method
 from laaf_lightning.cli.compare.settings import seed_of
 
@@ -61,6 +61,7 @@ class Row:
         unfinished: number of others, whose numbers are not in the row.
         seeds: number of different seeds among all of them.
         final: the metric at the end.
+        each: of errors of several unknowns, that of each at the end.
         best: the best validated value.
         loss: the loss that was logged last.
         seconds: of training.
@@ -74,6 +75,7 @@ class Row:
     unfinished: int
     seeds: int
     final: Spread | None
+    each: Mapping[str, Spread | None]
     best: Spread | None
     loss: Spread | None
     seconds: Spread | None
@@ -101,6 +103,7 @@ def row_of(method: Method, metric: Measure, loss: str | None) -> Row:
         unfinished=len(method.unfinished),
         seeds=len({seed_of(run.config) for run in method.runs}),
         final=Spread.of(map(metric.final, runs), higher_is_better=up),
+        each={title: Spread.of(map(one.final, runs)) for title, one in each_unknown(runs, metric).items()},
         best=Spread.of(map(metric.best, runs), higher_is_better=up),
         loss=None if loss is None else Spread.of(map(Measure(loss).final, runs)),
         seconds=Spread.of(outcome.get("seconds") for outcome in outcomes),
@@ -138,10 +141,12 @@ def markdown(rows: Sequence[Row], metric: Measure, loss: str | None) -> str:
         Lines of Markdown, aligned; columns in which nothing stands are left out.
     """
     write = _percent if metric.higher_is_better else _number
+    unknowns = dict.fromkeys(title for row in rows for title in row.each)
     columns: dict[str, list[str]] = {
         "method": [row.method for row in rows],
         "seeds": [_seeds(row) for row in rows],
         metric.title: [_spread(row.final, write) or ("" if row.finished else "not finished") for row in rows],
+        **{f"of {title}": [_spread(row.each.get(title), _number) for row in rows] for title in unknowns},
         "best": [_spread(row.best, write) for row in rows],
         str(loss): [] if loss in {None, metric.tag} else [_spread(row.loss, _number) for row in rows],
         "seconds": [_spread(row.seconds, _seconds) for row in rows],
@@ -171,15 +176,17 @@ def one_row_a_run(methods: Sequence[Method], metric: Measure, loss: str | None) 
     """
     settings = dict.fromkeys(name for method in methods for name in method.differs)
     losses = [] if loss in {None, metric.tag} else [str(loss)]
+    each = {one.tag: one for method in methods for one in each_unknown(method.finished, metric).values()}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    head = ["run", "method", "seed", "state", metric.tag, "best", *losses, "seconds", "steps", "engine"]
+    head = ["run", "method", "seed", "state", metric.tag, *each, "best", *losses, "seconds", "steps", "engine"]
     writer.writerow([*head, *(name if name not in head else f"{name} (setting)" for name in settings)])
     for method in methods:
         for run in method.runs:
             outcome = run.outcome or {}
             named = [run.folder, method.label, seed_of(run.config), "finished" if run.outcome else "not finished"]
-            numbers = [metric.final(run), metric.best(run), *(Measure(tag).final(run) for tag in losses)]
+            errors = [metric.final(run), *(one.final(run) for one in each.values())]
+            numbers = [*errors, metric.best(run), *(Measure(tag).final(run) for tag in losses)]
             rest = [outcome.get("seconds"), run.steps, outcome.get("engine")]
             writer.writerow([*named, *numbers, *rest, *(method.differs.get(name) for name in settings)])
     return text.getvalue()

@@ -19,6 +19,7 @@ from laaf_lightning.cli.run.label import adaptation_of, describe_weight
 from laaf_lightning.whole_files import write_whole_text
 
 FILE = "outcome.json"
+_POOLED = "relative_l2"
 _KNOWN_METRICS = {
     "test/relative_l2": "relative L2 error {:.4g}",
     "test/accuracy": "test accuracy {:.2%}",
@@ -104,12 +105,16 @@ def in_words(outcome: Mapping[str, Any]) -> str:
         A clause; ``"finished"`` where nothing was measured.
     """
     metrics = outcome["metrics"]
-    known = [text.format(metrics[name]) for name, text in _KNOWN_METRICS.items() if name in metrics]
+    known = [
+        text.format(metrics[name]) + _by_unknown(metrics, name)
+        for name, text in _KNOWN_METRICS.items()
+        if name in metrics
+    ]
     stage = "test/" if any(name.startswith("test/") for name in metrics) else "val/"
     known += [
         f"{name.partition('/')[2].removesuffix('_error')} off by {value:.2%}"
         for name, value in metrics.items()
-        if name.startswith(stage) and name.endswith("_error")
+        if name.startswith(stage) and name.endswith("_error") and "_l2_" not in name
     ]
     if not known and "train/loss" in metrics:
         at, steps = outcome["logged_at"], outcome["steps"]
@@ -162,6 +167,19 @@ def keep(outcome: Mapping[str, Any], trainer: Trainer, folder: Path | None) -> N
         else:
             logger.log_metrics(measured, step=outcome["steps"])
         logger.save()
+
+
+def _by_unknown(metrics: Mapping[str, float], name: str) -> str:
+    """Write the errors of several unknowns, in brackets behind the error of all."""
+    errors = {"relative": "{} {:.4g}", "absolute": "{} {:.4g} absolute, its exact values being zero"}
+    stage, _, metric = name.partition("/")
+    told = [
+        text.format(other.removeprefix(f"{stage}/{kind}_l2_"), value)
+        for other, value in metrics.items()
+        for kind, text in errors.items()
+        if metric == _POOLED and other.startswith(f"{stage}/{kind}_l2_")
+    ]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _finite(value: Any) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from laaf_lightning.data.points.batch_transfer import LastMoved
 from laaf_lightning.data.points.condition_points import condition_counts, draw_condition_points, paired_partners
+from laaf_lightning.data.points.grid_batches import GridBatches, grid_batches
 from laaf_lightning.data.points.point_batches import PointBatches
 from laaf_lightning.data.points.ranks import data_dtype, rank_share
 from laaf_lightning.data.points.repeated_batch import RepeatedBatch
@@ -171,40 +172,41 @@ class CollocationDataModule(LightningDataModule):
         move = super().transfer_batch_to_device
         return self._last_moved(batch, lambda: move(batch, device, dataloader_idx))
 
-    def val_dataloader(self) -> RepeatedBatch[tuple[Tensor, Tensor]]:
+    def val_dataloader(self) -> RepeatedBatch[tuple[Tensor, Tensor]] | GridBatches[tuple[Tensor, Tensor]]:
         """Return the grid with the exact solution.
 
         Returns:
-            A loader of one batch (points, u).
+            A loader of one batch (points, u); of several where the grid has more than a million points.
 
         Raises:
             ConfigurationError: if the problem has no exact solution.
         """
-        grid = rank_share(self, self.problem.grid(), "grid", equal=False)
-        exact = exact_solution(self.problem, grid)
+        return grid_batches(self, self.problem, self._with_exact)
+
+    def test_dataloader(self) -> RepeatedBatch[tuple[Tensor, Tensor]] | GridBatches[tuple[Tensor, Tensor]]:
+        """Return the grid with the exact solution.
+
+        Returns:
+            A loader as for validation.
+        """
+        return self.val_dataloader()
+
+    def predict_dataloader(self) -> RepeatedBatch[Tensor] | GridBatches[Tensor]:
+        """Return the grid.
+
+        Returns:
+            A loader of one batch of points; of several where the grid has more than a million.
+        """
+        return grid_batches(self, self.problem, lambda points: points.to(data_dtype(self)))
+
+    def _with_exact(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        exact = exact_solution(self.problem, points)
         if exact is None:
             raise ConfigurationError(
                 f"{type(self.problem).__name__} has no exact solution to compare with: give it exact(points), or fit "
                 "without validation (--trainer.limit_val_batches 0)"
             )
-        return RepeatedBatch((grid.to(data_dtype(self)), exact.to(data_dtype(self))), 1)
-
-    def test_dataloader(self) -> RepeatedBatch[tuple[Tensor, Tensor]]:
-        """Return the grid with the exact solution.
-
-        Returns:
-            A loader of one batch (points, u).
-        """
-        return self.val_dataloader()
-
-    def predict_dataloader(self) -> RepeatedBatch[Tensor]:
-        """Return the grid.
-
-        Returns:
-            A loader of one batch of points.
-        """
-        grid = rank_share(self, self.problem.grid(), "grid", equal=False)
-        return RepeatedBatch(grid.to(data_dtype(self)), 1)
+        return points.to(data_dtype(self)), exact.to(data_dtype(self))
 
 
 class BurgersDataModule(CollocationDataModule):

@@ -7,7 +7,11 @@ from laaf_lightning.problems.geometry.geometry import Difference as Difference
 from laaf_lightning.problems.geometry.geometry import Geometry as Geometry
 from laaf_lightning.problems.geometry.geometry import Intersection as Intersection
 from laaf_lightning.problems.geometry.geometry import Union as Union
+from laaf_lightning.problems.geometry.grids import AT_ONCE as AT_ONCE
+from laaf_lightning.problems.geometry.grids import axes_in_order as axes_in_order
+from laaf_lightning.problems.geometry.grids import in_parts as in_parts
 from laaf_lightning.problems.geometry.grids import product_grid as product_grid
+from laaf_lightning.problems.geometry.grids import product_part as product_part
 from laaf_lightning.problems.geometry.over_time import OverTime as OverTime
 from laaf_lightning.problems.geometry.region import holds as holds
 from laaf_lightning.problems.geometry.region import near_or_inside as near_or_inside

@@ -115,3 +115,13 @@ def test_engines_are_told(tmp_path: Path) -> None:
     (row,) = compare_runs([tmp_path]).rows
     assert row.engine == "Taylor mode / a | b"
     assert r"Taylor mode / a \| b" in compare_runs([tmp_path]).markdown()
+
+
+def test_the_errors_of_single_unknowns_stand_beside_that_of_all(tmp_path: Path) -> None:
+    ended = outcome(val__relative_l2=0.1, val__relative_l2_p=0.2, val__absolute_l2_v=0.5)
+    make_run(tmp_path / "run", config(), ended, LOSS)
+    comparison = compare_runs([tmp_path])
+    head, _, row = ([cell.strip() for cell in line.split("|")[1:-1]] for line in comparison.markdown().splitlines())
+    assert (head[2:5], row[2:5]) == (["relative L2 error", "of p", "of v (absolute)"], ["0.100", "0.200", "0.500"])
+    (line,) = csv.DictReader(comparison.csv().splitlines())
+    assert (line["val/relative_l2_p"], line["val/absolute_l2_v"]) == ("0.2", "0.5")

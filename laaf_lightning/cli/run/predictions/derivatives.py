@@ -1,41 +1,17 @@
-"""Partial derivatives by name, such as ``u_xx``, of what a PINN has learnt."""
+"""Partial derivatives by name, such as ``u_xx``, of what a PINN has learnt: the setting of that name."""
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from laaf_lightning.derivatives import ConstrainedField, Field, KnownFactors
-from laaf_lightning.derivatives.engines import Engine, Names, choose
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
-from laaf_lightning.problems import PDE
+from laaf_lightning.solutions.evaluated import Derivative, DerivativesAt, parse_names
 
 SETTING = "derivatives"
-_SET = "prediction"
-_CHUNK = 16_384  # points at a time
-_TRIED = 8  # points at which an engine is compared with the network
-
-
-@dataclass(frozen=True)
-class Derivative:
-    """One partial derivative.
-
-    Attributes:
-        name: as it was asked for, for example ``"u_xt"``.
-        unknown: of what.
-        by: the coordinates, one for each order.
-    """
-
-    name: str
-    unknown: str
-    by: tuple[str, ...]
 
 
 def parse_derivatives(asked: str | Sequence[str] | None, model: LightningModule) -> tuple[Derivative, ...]:
@@ -49,10 +25,10 @@ def parse_derivatives(asked: str | Sequence[str] | None, model: LightningModule)
         Each once, in this order.
 
     Raises:
-        ConfigurationError: for names that mean nothing, and another model.
+        ConfigurationError: for names that mean nothing or several things, and another model.
     """
     parts = asked.split(",") if isinstance(asked, str) else list(asked or ())
-    names = [name for name in dict.fromkeys(part.strip() for part in parts) if name]
+    names = [name for part in parts if (name := part.strip())]
     if not names:
         return ()
     if not isinstance(model, PINN):
@@ -60,16 +36,7 @@ def parse_derivatives(asked: str | Sequence[str] | None, model: LightningModule)
             f"{SETTING}={','.join(names)}: {type(model).__name__} has no named coordinates to differentiate by, as a "
             "PINN has"
         )
-    problem = model.problem
-    found = [_parsed(name, problem) for name in names]
-    unknown = [name for name, derivative in zip(names, found, strict=True) if derivative is None]
-    if unknown:
-        raise ConfigurationError(
-            f"unknown {SETTING} {', '.join(map(repr, unknown))}: of {type(problem).__name__} there are "
-            f"{', '.join(_examples(problem))}, and so on: an unknown ({', '.join(problem.unknowns)}), '_', and a "
-            f"coordinate ({', '.join(problem.coordinates)}) for each order"
-        )
-    return tuple(derivative for derivative in found if derivative is not None)
+    return parse_names(names, model.problem, SETTING)
 
 
 class DerivativesOf:
@@ -81,9 +48,7 @@ class DerivativesOf:
     """
 
     def __init__(self, model: PINN, derivatives: Sequence[Derivative]) -> None:
-        self._model, self._derivatives = model, derivatives
-        self._orders = frozenset(_order(derivative, model.problem) for derivative in derivatives)
-        self._engine: Engine | None = None
+        self._of_points = DerivativesAt(model.solution, derivatives, model.solution.own_field)
 
     def __call__(self, points: Tensor) -> dict[str, Tensor]:
         """Differentiate, a chunk of points at a time.
@@ -94,48 +59,4 @@ class DerivativesOf:
         Returns:
             Name to values, each (N,), without graph, on the CPU.
         """
-        with torch.inference_mode(mode=False), torch.enable_grad():
-            points = self._model.solution.as_points(points.detach().clone())
-            parts = [self._at(chunk) for chunk in points.split(_CHUNK)]
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-    def _at(self, points: Tensor) -> dict[str, Tensor]:
-        u = self._field(points)
-        return {each.name: u[each.unknown].d(*each.by)[:, 0].detach().cpu() for each in self._derivatives}
-
-    def _field(self, points: Tensor) -> Field:
-        model, problem = self._model, self._model.problem
-        if model.solution.own_field is not None:
-            return model.field(points)
-        if self._engine is None:
-            tried = problem.geometry.probes(_TRIED, margin=0.1).to(points)
-            names = Names(tuple(problem.coordinates), tuple(problem.unknowns))
-            self._engine = choose("auto", model.network, {_SET: self._orders}, names, tried)
-        free, ansatz = self._engine.fields(model.network, {_SET: points})[_SET], problem.ansatz()
-        if ansatz is None:
-            return free
-        offset, factor = ansatz.offset_at, ansatz.factor_at
-        known = KnownFactors.at(points, problem.coordinates, self._orders, offset=offset, factor=factor)
-        return ConstrainedField(free, known)
-
-
-def _order(derivative: Derivative, problem: PDE) -> tuple[int, ...]:
-    return tuple(sorted(problem.coordinates.index(name) for name in derivative.by))
-
-
-def _parsed(name: str, problem: PDE) -> Derivative | None:
-    """Split a name, longer names of coordinates first; ``_`` may stand between them."""
-    coordinates = "|".join(re.escape(each) for each in sorted(problem.coordinates, key=len, reverse=True))
-    for unknown in problem.unknowns:
-        rest = name.removeprefix(f"{unknown}_")
-        if rest != name and re.fullmatch(rf"(?:{coordinates})(?:_?(?:{coordinates}))*", rest):
-            return Derivative(name, unknown, tuple(re.findall(coordinates, rest)))
-    return None
-
-
-def _examples(problem: PDE) -> Iterable[str]:
-    joint = "" if all(len(name) == 1 for name in problem.coordinates) else "_"
-    for order in (1, 2):
-        for by in itertools.combinations_with_replacement(problem.coordinates, order):
-            for unknown in problem.unknowns:
-                yield f"{unknown}_{joint.join(by)}"
+        return {str(name): values for name, values in self._of_points(points).items()}

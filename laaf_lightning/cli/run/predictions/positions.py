@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler, IterableDataset
 
 from laaf_lightning.data.images.loader import ImageLoader
+from laaf_lightning.data.points.grid_batches import GridBatches
 from laaf_lightning.data.points.repeated_batch import RepeatedBatch
 
 
@@ -30,7 +31,7 @@ def positions(trainer: Trainer, loader: Any, rows: int) -> Tensor | None:
     if isinstance(getattr(loader, "dataset", None), IterableDataset):
         return None
     samplers = (getattr(loader, "sampler", None), getattr(getattr(loader, "batch_sampler", None), "sampler", None))
-    shared = isinstance(loader, (ImageLoader, RepeatedBatch, TakesTurns)) or any(
+    shared = isinstance(loader, (ImageLoader, RepeatedBatch, GridBatches, TakesTurns)) or any(
         isinstance(sampler, DistributedSampler) for sampler in samplers
     )
     if not shared and trainer.world_size > 1:

@@ -73,24 +73,32 @@ def test_a_field_of_the_users_is_differentiated_as_it_is() -> None:
 
 def test_names_are_an_unknown_and_coordinates_in_any_order() -> None:
     model = small(Flow())
-    asked = ["u_theta", "u_rtheta", "u_r_theta", "u_r_r", "u_theta"]
+    asked = ["u_theta", "u_rtheta", "u_theta_r", "u_thetatheta", "u_theta"]
     assert parse_derivatives(asked, model) == (
         Derivative("u_theta", "u", ("theta",)),
         Derivative("u_rtheta", "u", ("r", "theta")),
-        Derivative("u_r_theta", "u", ("r", "theta")),
-        Derivative("u_r_r", "u", ("r", "r")),
+        Derivative("u_theta_r", "u", ("theta", "r")),
+        Derivative("u_thetatheta", "u", ("theta", "theta")),
     )
     assert parse_derivatives(" u_theta , ", model) == parse_derivatives(["u_theta"], model)
     assert parse_derivatives(None, model) == parse_derivatives("", model) == ()
 
 
-@pytest.mark.parametrize("name", ["u_y", "v_x", "u", "u_", "ux", "u_x_", "u_x1"])
+@pytest.mark.parametrize("name", ["u_y", "v_x", "v", "u_", "ux", "u_x_", "u_x1"])
 def test_names_that_mean_nothing_are_one_error_with_what_there_is(name: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         parse_derivatives(f"u_x,{name},q_q", small(Burgers()))
     assert str(raised.value) == (
         f"unknown derivatives {name!r}, 'q_q': of Burgers there are u_x, u_t, u_xx, u_xt, u_tt, and so on: an unknown "
         "(u), '_', and a coordinate (x, t) for each order"
+    )
+
+
+def test_names_of_two_meanings_are_one_error_with_both() -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        parse_derivatives("u_r_theta", small(Flow()))
+    assert str(raised.value) == (
+        "'u_r_theta' among the derivatives may mean ('u', 'r', 'theta') or ('u_r', 'theta') in Flow: give the tuple that is meant"
     )
 
 

@@ -90,10 +90,10 @@ def best_constant_loss(
 
     def loss(constant: Tensor) -> Tensor:
         residual = problem.residual(problem.columns(points), field(constant, points, known), **coefficients)
-        objective = weight_residual * sum_of_squares(residual) / len(points)
+        objective = weight_residual * sum_of_squares(solution.units.of_residual(residual)) / len(points)
         if len(values):
             u = field(constant, at, known_at)
-            (misfit,) = misfit_of(solution.conditions, u, values, batch.condition_counts)
+            (misfit,) = misfit_of(solution.conditions, solution.units, u, values, batch.condition_counts)
             objective = objective + weight_data * misfit
         return objective
 

@@ -12,6 +12,7 @@ from laaf_lightning.derivatives import Field, KnownFactors
 from laaf_lightning.problems import CollocationBatch, ConditionSet
 from laaf_lightning.solutions.chunks import sum_in_chunks
 from laaf_lightning.solutions.compiled_calls import Compiled
+from laaf_lightning.solutions.scales.term_units import TermUnits
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class LossParts:
         fields: gives u for the residual, and u for the conditions, from one call.
         residual_of: maps a field and its points (N, d) to the residual (N, E).
         parameters: lists what is trained.
+        units: what residual and misfit are measured in.
     """
 
     conditions: ConditionSet
@@ -33,6 +35,7 @@ class LossParts:
     fields: Callable[[Tensor, KnownFactors | None, Tensor, KnownFactors | None], tuple[Field, Field]]
     residual_of: Callable[[Field, Tensor], Tensor]
     parameters: Callable[[], Iterable[nn.Parameter]]
+    units: TermUnits
 
 
 class HowToCompute(NamedTuple):
@@ -101,12 +104,19 @@ def sum_of_squares(residual: Tensor) -> Tensor:
 
 
 def misfit_of(
-    conditions: ConditionSet, u: Field, values: Tensor, counts: Mapping[str, int], *, by_name: bool = False
+    conditions: ConditionSet,
+    units: TermUnits,
+    u: Field,
+    values: Tensor,
+    counts: Mapping[str, int],
+    *,
+    by_name: bool = False,
 ) -> tuple[Tensor, ...]:
     """Return the mean of |u − û|² over all points of all conditions.
 
     Args:
         conditions: whose operators are applied to u.
+        units: what their misfit is measured in.
         u: at the points of all conditions, and their partners after these.
         values: û, shape (N_u, 1).
         counts: how many of the N_u belong to each condition; empty if all are values of u itself.
@@ -115,7 +125,7 @@ def misfit_of(
     Returns:
         One 0-dim tensor; by name, one for each condition in `counts`.
     """
-    squares = (conditions.values(u, counts) - values).square()
+    squares = units.of_misfit(conditions.values(u, counts) - values, counts).square()
     if not by_name or not counts:
         return (squares.sum() / len(values),)
     return tuple(own.sum() / len(values) for own in squares.split([*counts.values()]))
@@ -133,7 +143,7 @@ def _mean_residual(parts: LossParts, points: Tensor, known: KnownFactors | None,
 
 
 def _residual(parts: LossParts, points: Tensor, known: KnownFactors | None) -> Tensor:
-    return sum_of_squares(parts.residual(points, known))
+    return sum_of_squares(parts.units.of_residual(parts.residual(points, known)))
 
 
 def _misfit(
@@ -144,7 +154,7 @@ def _misfit(
     counts: Mapping[str, int],
     by_name: bool,
 ) -> tuple[Tensor, ...]:
-    return misfit_of(parts.conditions, parts.field(at, known_at), values, counts, by_name=by_name)
+    return misfit_of(parts.conditions, parts.units, parts.field(at, known_at), values, counts, by_name=by_name)
 
 
 def _both(
@@ -161,5 +171,5 @@ def _both(
     if not at_once:
         return _residual(parts, points, known) / len(points), *_misfit(parts, at, known_at, values, counts, by_name)
     u, u_at = parts.fields(points, known, at, known_at)
-    residual = sum_of_squares(parts.residual_of(u, points)) / len(points)
-    return residual, *misfit_of(parts.conditions, u_at, values, counts, by_name=by_name)
+    residual = sum_of_squares(parts.units.of_residual(parts.residual_of(u, points))) / len(points)
+    return residual, *misfit_of(parts.conditions, parts.units, u_at, values, counts, by_name=by_name)

@@ -20,6 +20,7 @@ from laaf_lightning.solutions.loss_terms import HowToCompute, LossParts, mean_sq
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
 from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
 from laaf_lightning.solutions.recorded_terms import recorded_terms
+from laaf_lightning.solutions.scales.term_units import TermUnits
 
 
 class OwnField(Protocol):
@@ -48,6 +49,7 @@ class Solution(NetworkFields):
             equation has.
         residual: asked in place of the equation's own residual, (points, known) to (N, E).
         field: asked in place of the network's own field.
+        units: what terms are measured in; None for those that follow from the network's scales, if it has some.
         say: what tells the user that a native kernel is being built; None for a logger.
 
     Attributes:
@@ -57,6 +59,7 @@ class Solution(NetworkFields):
         conditions: the problem's conditions.
         own_residual: what is asked in place of the equation's own residual; None for that.
         own_field: what is asked in place of the network's own field; None for that.
+        units: what terms are measured in.
 
     Raises:
         ConfigurationError: for a problem that contradicts itself, an engine that is unknown or does not serve, a chunk
@@ -90,6 +93,7 @@ class Solution(NetworkFields):
         allow_piecewise: bool = False,
         residual: Callable[[Tensor, KnownFactors | None], Tensor] | None = None,
         field: OwnField | None = None,
+        units: TermUnits | None = None,
         say: Say | None = None,
     ) -> None:
         if chunk_size is not None and chunk_size < 1:
@@ -98,8 +102,15 @@ class Solution(NetworkFields):
         self._compile, self._allow_piecewise = compile, allow_piecewise
         self.own_residual, self.own_field = residual, field
         super().__init__(problem, network, engine, coefficients, say)
+        self.units = TermUnits.of(problem, network) if units is None else units
         self._parts = LossParts(
-            self.conditions, self._loss_residual, self._loss_field, self._fields, self.residual_of, self.parameters
+            self.conditions,
+            self._loss_residual,
+            self._loss_field,
+            self._fields,
+            self.residual_of,
+            self.parameters,
+            self.units,
         )
 
     def choose_engine(self, *, builds: bool = False) -> None:

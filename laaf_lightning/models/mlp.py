@@ -150,4 +150,6 @@ def _take_scales(model: nn.Module, state_dict: Mapping[str, Any], prefix: str, *
         own: InputScale | OutputScale | None = getattr(model, name)
         numbers = kind.in_state(state_dict, f"{prefix}{name}.")
         if numbers is None or own is None:
-            setattr(model, name, None if numbers is None else kind(*numbers).to(first.weight.device, first.weight.dtype))
+            setattr(
+                model, name, None if numbers is None else kind(*numbers).to(first.weight.device, first.weight.dtype)
+            )

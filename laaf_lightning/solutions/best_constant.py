@@ -82,7 +82,7 @@ def best_constant_loss(
         # Tensors made in inference mode cannot take part in a backward pass: copies can.
         points, at, values = (part.double().clone() for part in batch[:3])
     known, known_at = solution.known_factors(points), solution.known_factors(at) if len(at) else None
-    coefficients = {name: value.detach().double() for name, value in solution.coefficients.items()}
+    coefficients = {name: value.detach().double() for name, value in solution.coefficient_values().items()}
 
     def field(constant: Tensor, points: Tensor, known: KnownFactors | None) -> Field:
         free = ConstantField(constant, points, problem.coordinates, problem.unknowns)

@@ -15,6 +15,7 @@ from laaf_lightning.given_numbers import Numbers, as_inputs
 from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_orders
 from laaf_lightning.solutions.known_factors_cache import KnownFactorsCache
 from laaf_lightning.solutions.network_checks import check_network, points_to_try
+from laaf_lightning.solutions.scales.coefficients import first_guesses
 
 INSIDE, AT_CONDITIONS = "residual", "conditions"
 
@@ -179,9 +180,16 @@ class NetworkFields:
         Returns:
             Shape (N, E) for E equations, attached to u's graph.
         """
+        return self.problem.residual(self.problem.columns(points), u, **self.coefficient_values())
+
+    def coefficient_values(self) -> dict[str, Tensor]:
+        """Return the unknown coefficients as they are now, in physical units.
+
+        Returns:
+            Name to value, 0-dim, attached to the graph.
+        """
         # Not **self.coefficients, which torch.compile cannot trace before torch 2.7.
-        coefficients = {name: self.coefficients[name] for name in self._coefficient_names}
-        return self.problem.residual(self.problem.columns(points), u, **coefficients)
+        return {name: self.coefficients[name] for name in self._coefficient_names}
 
     def _fields(
         self, points: Tensor, known: KnownFactors | None, at: Tensor, known_at: KnownFactors | None
@@ -193,19 +201,6 @@ class NetworkFields:
     def _field(self, points: Tensor, known: KnownFactors | None, which: str) -> Field:
         """Return the field of one set of points by the engine as it is."""
         return _constrained(self._engine.fields(self.network, {which: points})[which], known)
-
-
-def first_guesses(problem: PDE) -> nn.ParameterDict:
-    """Make parameters of a problem's unknown coefficients.
-
-    Args:
-        problem: the equation.
-
-    Returns:
-        0-dim parameters by name, at the problem's first guesses.
-    """
-    guesses = problem.coefficients().items()
-    return nn.ParameterDict({name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses})
 
 
 def _constrained(free: Field, known: KnownFactors | None) -> Field:

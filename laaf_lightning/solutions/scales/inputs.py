@@ -40,7 +40,9 @@ def input_scale(problem: PDE, setting: ScaleInputs) -> InputScale | None:
     mapped = [setting is True or not _is_near_one(low, high) for low, high in bounds]
     if not any(mapped):
         return None
-    return InputScale.of_box([(low, high) if own else (-1.0, 1.0) for (low, high), own in zip(bounds, mapped, strict=True)])
+    return InputScale.of_box(
+        [(low, high) if own else (-1.0, 1.0) for (low, high), own in zip(bounds, mapped, strict=True)]
+    )
 
 
 def _is_near_one(low: float, high: float) -> bool:

@@ -112,9 +112,7 @@ def _of_values(problem: PDE, values: Mapping[str, Tensor], scale: object) -> tup
     return torch.tensor(offsets, dtype=torch.float64), torch.tensor(scales, dtype=torch.float64)
 
 
-def _of_factors(
-    problem: PDE, ansatz: Ansatz, values: Mapping[str, Tensor], scale: object
-) -> tuple[Tensor, Tensor]:
+def _of_factors(problem: PDE, ansatz: Ansatz, values: Mapping[str, Tensor], scale: object) -> tuple[Tensor, Tensor]:
     """Return offset and scale beside hard conditions."""
     scales = torch.ones(len(problem.unknowns), dtype=torch.float64)
     if scale == "data":

@@ -38,7 +38,9 @@ class ProbeField(Field):
         signs = torch.randint(0, 2, (columns, unknowns), generator=generator).double().mul(2).sub(1)
         phases = torch.rand(unknowns, generator=generator, dtype=torch.float64) * 2 * math.pi
         ones = torch.ones(columns, dtype=torch.float64)
-        self._rates = _FREQUENCY * signs / (ones if inputs is None else inputs.half_range.detach().double().cpu())[:, None]
+        self._rates = (
+            _FREQUENCY * signs / (ones if inputs is None else inputs.half_range.detach().double().cpu())[:, None]
+        )
         center = 0 * ones if inputs is None else inputs.center.detach().double().cpu()
         self._angles = (points.double() - center) @ self._rates + phases
         ones = torch.ones(unknowns, dtype=torch.float64)

@@ -48,6 +48,8 @@ from laaf_lightning.data import SVHNDataModule as SVHNDataModule
 from laaf_lightning.derivatives import Differentiable as Differentiable
 from laaf_lightning.derivatives import Field as Field
 from laaf_lightning.derivatives import FusedField as FusedField
+from laaf_lightning.derivatives import InputScale as InputScale
+from laaf_lightning.derivatives import OutputScale as OutputScale
 from laaf_lightning.errors import ConfigurationError as ConfigurationError
 from laaf_lightning.errors import NonFiniteError as NonFiniteError
 from laaf_lightning.metrics import RelativeL2Error as RelativeL2Error
@@ -68,6 +70,7 @@ from laaf_lightning.problems import Ansatz as Ansatz
 from laaf_lightning.problems import Ball as Ball
 from laaf_lightning.problems import Box as Box
 from laaf_lightning.problems import Burgers as Burgers
+from laaf_lightning.problems import Coefficient as Coefficient
 from laaf_lightning.problems import Condition as Condition
 from laaf_lightning.problems import Dirichlet as Dirichlet
 from laaf_lightning.problems import Disc as Disc

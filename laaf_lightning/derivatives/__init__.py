@@ -22,3 +22,5 @@ from laaf_lightning.derivatives.orders import with_lower_orders as with_lower_or
 from laaf_lightning.derivatives.rules import Differentiable as Differentiable
 from laaf_lightning.derivatives.rules import rule_of as rule_of
 from laaf_lightning.derivatives.rules import vanishing_order as vanishing_order
+from laaf_lightning.derivatives.scales import InputScale as InputScale
+from laaf_lightning.derivatives.scales import OutputScale as OutputScale

@@ -13,6 +13,7 @@ from laaf_lightning.derivatives.module_state import has_hook
 from laaf_lightning.derivatives.orders import Order
 from laaf_lightning.derivatives.overridden_forward import describes_forward, forward_of
 from laaf_lightning.derivatives.rules import HIGHEST_ORDER, Rule, rule_of
+from laaf_lightning.derivatives.scales import InputScale, OutputScale
 
 
 @runtime_checkable
@@ -45,7 +46,8 @@ def layers_of(network: nn.Module) -> Iterator[nn.Module]:
 def why_no_sequence(network: nn.Module, layers: Sequence[nn.Module], orders: Iterable[Order]) -> str | None:
     """Tell why derivatives cannot be carried through a network's layers.
 
-    They are through linear layers and activations with a known rule (see `rule_of`), adaptive or not, in sequence.
+    They are through linear layers and activations with a known rule (see `rule_of`), adaptive or not, in sequence, with
+    an `InputScale` before the first and an `OutputScale` after the last, if that is linear.
 
     Args:
         network: the network.
@@ -63,7 +65,27 @@ def why_no_sequence(network: nn.Module, layers: Sequence[nn.Module], orders: Ite
     highest = max(map(len, orders), default=0)
     if highest > HIGHEST_ORDER:
         return f"a derivative of order {highest} is asked for, and it goes up to order {HIGHEST_ORDER}"
-    return _why_no_hooks(network) or _why_no_layers(layers, highest)
+    _, inner, outputs = between_scales(layers)
+    if outputs is not None and not (inner and is_affine(inner[-1])):
+        return "an OutputScale stands after something that is no linear layer"
+    return _why_no_hooks(network) or _why_no_layers(inner, highest)
+
+
+def between_scales(
+    layers: Sequence[nn.Module],
+) -> tuple[InputScale | None, Sequence[nn.Module], OutputScale | None]:
+    """Take the maps to and from physical units off a network's ends.
+
+    Args:
+        layers: what `layers_of` makes of it.
+
+    Returns:
+        The map of the inputs or None, the layers between, the map of the outputs or None.
+    """
+    first, last = (layers[0], layers[-1]) if layers else (None, None)
+    inputs = first if isinstance(first, InputScale) and forward_of(first) is InputScale.forward else None
+    outputs = last if isinstance(last, OutputScale) and forward_of(last) is OutputScale.forward else None
+    return inputs, layers[inputs is not None : len(layers) - (outputs is not None)], outputs
 
 
 def is_affine(layer: nn.Module | None) -> TypeGuard[nn.Linear]:

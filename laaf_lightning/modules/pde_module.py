@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pytorch_lightning.utilities import rank_zero_info
-from torch import Tensor
+from torch import Tensor, nn
 
 from laaf_lightning.derivatives import Field, KnownFactors
 from laaf_lightning.derivatives.engines import Engine
@@ -18,6 +19,8 @@ from laaf_lightning.modules.solution_figures import run_facts, solution_figures,
 from laaf_lightning.problems import PDE, ConditionSet
 from laaf_lightning.problems.geometry import in_parts
 from laaf_lightning.solutions import Solution, first_guesses
+from laaf_lightning.solutions.scales.settings import Scales
+from laaf_lightning.solutions.scales.term_units import ScaleTerms, TermUnits
 
 _MAY_BE_OVERRIDDEN = ("residual", "residual_of", "field")
 
@@ -33,21 +36,28 @@ class PDEModule(AdaptiveModule):
         problem: the equation with its conditions.
         coefficients: the problem's unknown coefficients, 0-dim parameters by name.
         errors_by_unknown: what measures each of several unknowns; None for one.
+        scales: the maps to and from physical units around what `build_network` returns.
     """
 
     problem: PDE
     errors_by_unknown: ErrorsByColumn | None
+    scales = Scales(None, None, goes_around=True)
 
-    def _solve(self, **settings: Any) -> None:
+    def _solve(self, scale_terms: ScaleTerms = "auto", **settings: Any) -> None:
         """Build parts and solution, with settings as `Solution` has them; called at the end of a constructor."""
         refuse_own_forward(self, PDEModule)
         self.coefficients = first_guesses(self.problem)  # before the network, in the optimiser's order of parameters
         self.build_parts()
+        self.network = self.scales.around(self.network)
+        units = TermUnits.of(self.problem, self.network, scale_terms)
         several = len(self.problem.unknowns)
         self.errors_by_unknown = ErrorsByColumn(several) if several > 1 else None
         self._solution = Solution(
-            self.problem, self.network, coefficients=self.coefficients, say=rank_zero_info, **settings
+            self.problem, self.network, coefficients=self.coefficients, units=units, say=rank_zero_info, **settings
         )
+        if units.are_there:
+            self.term_units = units
+        self.register_load_state_dict_pre_hook(_take_units)
 
     @property
     def solution(self) -> Solution:
@@ -238,3 +248,14 @@ class PDEModule(AdaptiveModule):
             name = f"{stage}/{'relative' if is_relative else 'absolute'}_l2_{unknown}"
             self.log(name, error, prog_bar=True, sync_dist=True)
         self.errors_by_unknown.reset()
+
+
+def _take_units(module: nn.Module, state_dict: Mapping[str, Any], prefix: str, *_: object) -> None:
+    """Have the units that a whole state dict has, none if it has none; what has no network says nothing of them."""
+    assert isinstance(module, PDEModule)
+    has_units = any(key.startswith(f"{prefix}term_units.") for key in state_dict)
+    if has_units:
+        module.term_units = module._solution.units
+    elif any(key.startswith(f"{prefix}network.") for key in state_dict) and hasattr(module, "term_units"):
+        module.term_units.residual = module.term_units.conditions = None
+        del module.term_units

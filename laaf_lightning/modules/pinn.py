@@ -19,6 +19,10 @@ from laaf_lightning.modules.pde_module import PDEModule
 from laaf_lightning.modules.refusals import refuse_divided_points, warn_about_low_precision
 from laaf_lightning.problems import PDE, CollocationBatch, check_problem
 from laaf_lightning.solutions import best_constant_loss
+from laaf_lightning.solutions.scales.inputs import ScaleInputs
+from laaf_lightning.solutions.scales.outputs import OutputOffsetSetting, OutputScaleSetting
+from laaf_lightning.solutions.scales.settings import Scales
+from laaf_lightning.solutions.scales.term_units import ScaleTerms
 
 LONG_RUN = 5000  # steps, beyond which "auto" builds the kernel
 
@@ -57,6 +61,12 @@ class PINN(PDEModule):
             soon as its residual is there. None takes all at once.
         allow_piecewise: whether an activation may have derivatives that vanish almost everywhere at an order that the
             equation has, as ReLU's second one does.
+        scale_inputs: whether the network sees coordinates mapped to [−1, 1] by the problem's box: ``"auto"`` for those
+            whose interval leaves [−2, 2] or is shorter than 0.2; a network of one's own as it is.
+        output_scale: s of u = o + s·N, see `output_scale`: numbers, ``"data"``, ``"auto"`` or None.
+        output_offset: o, likewise; None for what goes with s.
+        scale_terms: whether residual and misfits are divided by what their units are (`TermUnits`); ``"auto"`` where
+            inputs or outputs have a scale.
 
     Attributes:
         coefficients: the problem's unknown coefficients, 0-dim parameters by name.
@@ -101,6 +111,10 @@ class PINN(PDEModule):
         cuda_graphs: bool = False,
         chunk_size: int | None = None,
         allow_piecewise: bool = False,
+        scale_inputs: ScaleInputs = "auto",
+        output_scale: OutputScaleSetting = "auto",
+        output_offset: OutputOffsetSetting = None,
+        scale_terms: ScaleTerms = "auto",
     ) -> None:
         # Not the network is compiled, but what is made of it.
         super().__init__(optimizer=optimizer, lr_scheduler=lr_scheduler, slope_lr=slope_lr)
@@ -115,12 +129,15 @@ class PINN(PDEModule):
         self.width, self.depth, self.init = width, depth, init
         self.scope, self.n, self.activation = scope, n, activation
         self.weight_residual, self.weight_data = weight_residual, weight_data
+        ours = type(self).build_network is PINN.build_network
+        self.scales = Scales.of(problem, scale_inputs, output_scale, output_offset, own_network=not ours)
         self._solve(
             engine=engine,
             compile=compile,
             chunk_size=chunk_size,
             cuda_graphs=cuda_graphs,
             allow_piecewise=allow_piecewise,
+            scale_terms=scale_terms,
         )
 
     def build_network(self) -> nn.Module:
@@ -138,6 +155,7 @@ class PINN(PDEModule):
             scope=self.scope,
             n=self.n,
             init=self.init,
+            **self.scales.inside,
         )
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from laaf_lightning.problems.checks import check_points as check_points
 from laaf_lightning.problems.checks import check_problem as check_problem
+from laaf_lightning.problems.coefficient import Coefficient as Coefficient
 from laaf_lightning.problems.collocation_batch import CollocationBatch as CollocationBatch
 from laaf_lightning.problems.condition_set import ConditionSet as ConditionSet
 from laaf_lightning.problems.conditions.condition import Condition as Condition

@@ -13,6 +13,7 @@ from torch import Tensor
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError, unknown_choice
 from laaf_lightning.given_numbers import as_columns, as_tensor
+from laaf_lightning.problems.coefficient import Coefficient
 from laaf_lightning.problems.conditions.condition import Condition
 from laaf_lightning.problems.derived_parts import OwnOrDerived, gives_own
 from laaf_lightning.problems.geometry import Box, Geometry
@@ -142,11 +143,11 @@ class PDE(ABC):
         """
         return None
 
-    def coefficients(self) -> Mapping[str, float]:
+    def coefficients(self) -> Mapping[str, float | Coefficient]:
         """Return the unknown coefficients of an inverse problem.
 
         Returns:
-            Name to first guess; they become parameters of the `PINN`, and arguments of `residual`. None by default.
+            Name to first guess, or to a `Coefficient` with a scale, a sign or a learning rate; they become parameters of the `PINN`, and arguments of `residual`. None by default.
         """
         return {}
 

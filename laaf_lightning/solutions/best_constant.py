@@ -92,10 +92,12 @@ def best_constant_loss(
 
     def loss(constant: Tensor) -> Tensor:
         residual = problem.residual(problem.columns(points), field(constant, points, known), **of_residual)
-        objective = weight_residual * sum_of_squares(residual) / len(points)
+        objective = weight_residual * sum_of_squares(solution.units.of_residual(residual)) / len(points)
         if len(values):
             u = field(constant, at, known_at)
-            (misfit,) = misfit_of(solution.conditions, u, values, batch.condition_counts, at, normals, coefficients)
+            (misfit,) = misfit_of(
+                solution.conditions, solution.units, u, values, batch.condition_counts, at, normals, coefficients
+            )
             objective = objective + weight_data * misfit
         return objective
 

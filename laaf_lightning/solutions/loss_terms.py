@@ -13,6 +13,7 @@ from laaf_lightning.derivatives import Field, KnownFactors
 from laaf_lightning.problems import CollocationBatch, ConditionSet
 from laaf_lightning.solutions.chunks import sum_in_chunks
 from laaf_lightning.solutions.compiled_calls import Compiled
+from laaf_lightning.solutions.scales.term_units import TermUnits
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class LossParts:
         residual_of: maps a field and its points (N, d) to the residual (N, E).
         parameters: lists what is trained.
         coefficients: gives the unknown coefficients by name.
+        units: what residual and misfit are measured in.
     """
 
     conditions: ConditionSet
@@ -36,6 +38,7 @@ class LossParts:
     residual_of: Callable[[Field, Tensor], Tensor]
     parameters: Callable[[], Iterable[nn.Parameter]]
     coefficients: Callable[[], dict[str, Tensor]]
+    units: TermUnits
 
 
 class HowToCompute(NamedTuple):
@@ -105,6 +108,7 @@ def sum_of_squares(residual: Tensor) -> Tensor:
 
 def misfit_of(
     conditions: ConditionSet,
+    units: TermUnits,
     u: Field,
     values: Tensor,
     counts: Mapping[str, int],
@@ -118,6 +122,7 @@ def misfit_of(
 
     Args:
         conditions: whose operators are applied to u.
+        units: what their misfit is measured in.
         u: at the points of all conditions, and their partners after these.
         values: û, shape (N_u, 1).
         counts: how many of the N_u belong to each condition; empty if all are values of u itself.
@@ -129,7 +134,7 @@ def misfit_of(
     given = conditions.values(u, counts, at, normals, coefficients)
     if counts and given.shape[1] > 1:  # of operators of several columns, which prescribe zeros
         values = torch.nn.functional.pad(values, (0, given.shape[1] - 1))
-    squares = (given - values).square()
+    squares = units.of_misfit(given - values, counts).square()
     if not by_name or not counts:
         return (squares.sum() / len(values),)
     return tuple(own.sum() / len(values) for own in squares.split([*counts.values()]))
@@ -147,7 +152,7 @@ def _mean_residual(parts: LossParts, points: Tensor, known: KnownFactors | None,
 
 
 def _residual(parts: LossParts, points: Tensor, known: KnownFactors | None) -> Tensor:
-    return sum_of_squares(parts.residual(points, known))
+    return sum_of_squares(parts.units.of_residual(parts.residual(points, known)))
 
 
 def _misfit(
@@ -160,7 +165,7 @@ def _misfit(
     by_name: bool,
 ) -> tuple[Tensor, ...]:
     u, coefficients = parts.field(at, known_at), parts.coefficients()
-    return misfit_of(parts.conditions, u, values, counts, at, normals, coefficients, by_name=by_name)
+    return misfit_of(parts.conditions, parts.units, u, values, counts, at, normals, coefficients, by_name=by_name)
 
 
 def _both(
@@ -179,7 +184,7 @@ def _both(
         misfit = _misfit(parts, at, known_at, values, counts, normals, by_name)
         return _residual(parts, points, known) / len(points), *misfit
     u, u_at = parts.fields(points, known, at, known_at)
-    residual = sum_of_squares(parts.residual_of(u, points)) / len(points)
+    residual = sum_of_squares(parts.units.of_residual(parts.residual_of(u, points))) / len(points)
     coefficients = parts.coefficients()
-    misfit = misfit_of(parts.conditions, u_at, values, counts, at, normals, coefficients, by_name=by_name)
+    misfit = misfit_of(parts.conditions, parts.units, u_at, values, counts, at, normals, coefficients, by_name=by_name)
     return residual, *misfit

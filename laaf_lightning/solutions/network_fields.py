@@ -15,6 +15,7 @@ from laaf_lightning.given_numbers import Numbers, as_inputs
 from laaf_lightning.problems import PDE, ConditionSet, check_problem, residual_coefficients, residual_orders
 from laaf_lightning.solutions.known_factors_cache import KnownFactorsCache
 from laaf_lightning.solutions.network_checks import check_network, points_to_try
+from laaf_lightning.solutions.scales.coefficients import first_guesses
 
 INSIDE, AT_CONDITIONS = "residual", "conditions"
 
@@ -203,19 +204,6 @@ class NetworkFields:
     def _field(self, points: Tensor, known: KnownFactors | None, which: str) -> Field:
         """Return the field of one set of points by the engine as it is."""
         return _constrained(self._engine.fields(self.network, {which: points})[which], known)
-
-
-def first_guesses(problem: PDE) -> nn.ParameterDict:
-    """Make parameters of a problem's unknown coefficients.
-
-    Args:
-        problem: the equation.
-
-    Returns:
-        0-dim parameters by name, at the problem's first guesses.
-    """
-    guesses = problem.coefficients().items()
-    return nn.ParameterDict({name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses})
 
 
 def _constrained(free: Field, known: KnownFactors | None) -> Field:

@@ -22,6 +22,7 @@ from laaf_lightning.solutions.loss_terms import HowToCompute, LossParts, mean_sq
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
 from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
 from laaf_lightning.solutions.recorded_terms import recorded_terms
+from laaf_lightning.solutions.scales.term_units import TermUnits
 
 
 class OwnField(Protocol):
@@ -50,6 +51,7 @@ class Solution(NetworkFields):
             equation has.
         residual: asked in place of the equation's own residual, (points, known) to (N, E).
         field: asked in place of the network's own field.
+        units: what terms are measured in; None for those that follow from the network's scales, if it has some.
         say: what tells the user that a native kernel is being built; None for a logger.
 
     Attributes:
@@ -60,6 +62,7 @@ class Solution(NetworkFields):
         own_residual: what is asked in place of the equation's own residual; None for that.
         own_field: what is asked in place of the network's own field; None for that.
         couples_points: whether the residual at one point depends on the others, as one with a mean over them does.
+        units: what terms are measured in.
 
     Raises:
         ConfigurationError: for a problem that contradicts itself, an engine that is unknown or does not serve, a chunk
@@ -93,6 +96,7 @@ class Solution(NetworkFields):
         allow_piecewise: bool = False,
         residual: Callable[[Tensor, KnownFactors | None], Tensor] | None = None,
         field: OwnField | None = None,
+        units: TermUnits | None = None,
         say: Say | None = None,
     ) -> None:
         if chunk_size is not None and chunk_size < 1:
@@ -101,6 +105,7 @@ class Solution(NetworkFields):
         self._compile, self._allow_piecewise = compile, allow_piecewise
         self.own_residual, self.own_field = residual, field
         super().__init__(problem, network, engine, coefficients, say)
+        self.units = TermUnits.of(problem, network) if units is None else units
         self.couples_points = False
         self.look_for_coupled_points()
         self._parts = LossParts(
@@ -111,6 +116,7 @@ class Solution(NetworkFields):
             self.residual_of,
             self.parameters,
             self.coefficient_values,
+            self.units,
         )
 
     def choose_engine(self, *, builds: bool = False) -> None:

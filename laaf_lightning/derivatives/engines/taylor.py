@@ -16,6 +16,7 @@ from laaf_lightning.derivatives.jet_field import JetField
 from laaf_lightning.derivatives.module_state import NetworkState
 from laaf_lightning.derivatives.orders import Order
 from laaf_lightning.derivatives.rules import Rule
+from laaf_lightning.derivatives.scales import OutputScale
 
 # Derivatives of a layer's output by the coordinates: order to (features, N) or (features, 1). What is absent is zero.
 Jets: TypeAlias = dict[Order, Tensor]
@@ -116,10 +117,14 @@ def _propagate(points: Tensor, plan: TaylorPlan) -> Jets:
     unit = torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
     jets: Jets = {order: unit[:, order[0], None] for order in plan.orders if len(order) == 1}
     jets[()] = points.detach().t()
+    if plan.inputs is not None:
+        half_range = plan.inputs.half_range[:, None]
+        jets = {order: jet / half_range for order, jet in jets.items() if order}
+        jets[()] = plan.inputs(points.detach()).t()
     for stage in plan.stages:
         slope = None if stage.slope is None else stage.slope.slope.reshape(-1, 1)
         if stage.affine is not None:
-            jets = _affine(stage.affine, jets, slope)
+            jets = _affine(stage.affine, jets, slope, stage.outputs)
             continue
         if slope is not None:
             jets = {order: jet * slope.to(jet.dtype) for order, jet in jets.items()}
@@ -127,10 +132,12 @@ def _propagate(points: Tensor, plan: TaylorPlan) -> Jets:
     return jets
 
 
-def _affine(layer: nn.Linear, jets: Jets, slope: Tensor | None) -> Jets:
-    """Apply slope·(Wx + b); the derivatives of a constant are zero."""
+def _affine(layer: nn.Linear, jets: Jets, slope: Tensor | None, scale: OutputScale | None = None) -> Jets:
+    """Apply slope·(Wx + b), or offset + scale·(Wx + b); the derivatives of a constant are zero."""
     weight: Tensor = layer.weight
     bias: Tensor | None = layer.bias
+    if scale is not None:
+        weight, bias = scale.folded(weight, bias)
     if slope is not None:
         slope = slope.to(weight.dtype)
         weight = weight * slope

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from torch import nn
 
 from laaf_lightning.activations import AdaptiveActivation
 from laaf_lightning.derivatives.engines.engine import Unsuitable
-from laaf_lightning.derivatives.layers import is_adaptive, is_affine, layers_of, why_no_sequence
+from laaf_lightning.derivatives.layers import between_scales, is_adaptive, is_affine, layers_of, why_no_sequence
 from laaf_lightning.derivatives.orders import Order, partitions, with_lower_orders
 from laaf_lightning.derivatives.rules import Rule, rule_of
+from laaf_lightning.derivatives.scales import InputScale, OutputScale
 
 TITLE = "Taylor mode"
 Terms: TypeAlias = tuple[tuple[tuple[Order, ...], int], ...]
@@ -27,11 +28,13 @@ class Stage:
         affine: the affine map, or None.
         slope: the adaptive activation whose slope acts here, or None; the slope after an affine map is folded into it.
         rule: the activation's derivatives, or None for an affine map.
+        outputs: the map to physical units that is folded into the last affine map, or None.
     """
 
     affine: nn.Linear | None
     slope: AdaptiveActivation | None
     rule: Rule | None
+    outputs: OutputScale | None = None
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class TaylorPlan:
         orders: the derivatives and all lower ones that they need.
         highest: the highest order.
         terms: for each order but (), the terms of Faà di Bruno's formula by the order of σ's derivative.
+        inputs: the map of the points to the network's own coordinates, or None.
     """
 
     stages: tuple[Stage, ...]
     orders: tuple[Order, ...]
     highest: int
     terms: tuple[tuple[Order, tuple[tuple[int, Terms], ...]], ...]
+    inputs: InputScale | None = None
 
     @classmethod
     def of(cls, network: nn.Module, orders: Iterable[Order]) -> TaylorPlan:
@@ -86,8 +91,11 @@ class TaylorPlan:
         needed, layers = [with_lower_orders(each) for each in orders], tuple(layers_of(network))
         if (reason := why_no_sequence(network, layers, [*itertools.chain(*needed)])) is not None:
             raise Unsuitable(reason, TITLE)
-        stages = tuple(_stages(layers))
-        return [cls(stages, each, max(map(len, each)), _terms(each)) for each in needed]
+        inputs, inner, outputs = between_scales(layers)
+        stages = (*_stages(inner),)
+        if outputs is not None:
+            stages = (*stages[:-1], replace(stages[-1], outputs=outputs))
+        return [cls(stages, each, max(map(len, each)), _terms(each), inputs) for each in needed]
 
 
 def _terms(needed: tuple[Order, ...]) -> tuple[tuple[Order, tuple[tuple[int, Terms], ...]], ...]:

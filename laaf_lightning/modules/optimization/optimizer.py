@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from laaf_lightning.activations import slope_parameter_groups
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.modules.optimization.own_rates import own_rates, rates_of_groups, with_own_rates
 from laaf_lightning.modules.optimization.resumed_optimizer import follow_requests
 from laaf_lightning.modules.optimization.schedule import Schedule
 from laaf_lightning.optimizers.one_group import takes_one_group_only
@@ -51,7 +52,7 @@ def build_optimizer(
         The optimiser.
 
     Raises:
-        ConfigurationError: for `slope_lr` where there is one group only, or an optimiser that refuses some parameters.
+        ConfigurationError: for `slope_lr`, or a coefficient's rate, where there is one group only, or an optimiser that refuses some parameters.
         ValueError: the optimiser's own, for anything else that it refuses.
 
     Example:
@@ -62,7 +63,7 @@ def build_optimizer(
         >>> len(build_optimizer(model, torch.optim.LBFGS).param_groups)
         1
     """
-    groups = slope_parameter_groups(model, slope_lr=slope_lr)
+    groups = with_own_rates(slope_parameter_groups(model, slope_lr=slope_lr), own := own_rates(model))
     if lr is not None:
         groups = [{"lr": lr, **group} for group in groups]
     try:
@@ -75,6 +76,11 @@ def build_optimizer(
             if slope_lr is not None:
                 raise ConfigurationError(
                     f"slope_lr={slope_lr} needs an optimiser with parameter groups: {error}; leave slope_lr out"
+                ) from error
+            if own:
+                raise ConfigurationError(
+                    f"a coefficient's lr={next(iter(own.values())):g} needs an optimiser with parameter groups: {error}; "
+                    "leave lr out of the Coefficient, and give it a scale"
                 ) from error
             return optimizer
         refused = {name: p for name, p in model.named_parameters() if p.requires_grad and not _accepts(factory, p)}
@@ -110,7 +116,7 @@ def configure(
     asked = follow_requests(model, optimizer)
     if scheduler_factory is None:
         return None, optimizer
-    schedule = Schedule(scheduler_factory, optimizer, slope_lr)
+    schedule = Schedule(scheduler_factory, optimizer, slope_lr, rates_of_groups(optimizer, own_rates(model)))
     for each in asked:
         each.scheduled = True
     scheduler = schedule.scheduler

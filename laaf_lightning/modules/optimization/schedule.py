@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,19 +30,27 @@ class Schedule:
         factory: called with the optimiser.
         optimizer: as it was built.
         slope_lr: learning rate of the slopes; None for the optimiser's.
+        own_rates: learning rates of other groups that have one, by the group's index.
 
     Attributes:
         scheduler: what the factory has made.
     """
 
     def __init__(
-        self, factory: Callable[[Optimizer], LRScheduler], optimizer: Optimizer, slope_lr: float | None = None
+        self,
+        factory: Callable[[Optimizer], LRScheduler],
+        optimizer: Optimizer,
+        slope_lr: float | None = None,
+        own_rates: Mapping[int, float] | None = None,
     ) -> None:
         self._optimizer = optimizer
         own = optimizer.param_groups[0].get("lr")  # the slopes' group is the last
         self._ratios = [1.0 for _ in optimizer.param_groups]
         if slope_lr is not None and len(self._ratios) > 1 and isinstance(own, (int, float)) and own > 0:
             self._ratios[-1] = slope_lr / own
+        if isinstance(own, (int, float)) and own > 0:
+            for index, rate in (own_rates or {}).items():
+                self._ratios[index] = rate / own
         for group, ratio in zip(optimizer.param_groups, self._ratios, strict=True):
             if ratio != 1.0:
                 group["lr"] = own

@@ -45,7 +45,7 @@ class FusedField(JetField):
         plan = orders if isinstance(orders, FusedPlan) else FusedPlan.of(network, orders)
         parameters = plan.parameters()
         _check_alike(points, parameters[0])
-        (values,) = jets([points.detach()], parameters, plan.codes, [plan.columns])
+        (values,) = jets([plan.inner_points(points)], parameters, plan.codes, [plan.columns])
         super().__init__(dict(zip(plan.orders, values, strict=True)), plan.orders, coordinates, unknowns)
 
     @classmethod
@@ -76,7 +76,8 @@ class FusedField(JetField):
         for own in points:
             _check_alike(own, parameters[0])
         columns = [plan.columns for plan in plans]
-        sets = jets([own.detach() for own in points], parameters, plans[0].codes, columns)
+        inner = [plan.inner_points(own) for plan, own in zip(plans, points, strict=True)]
+        sets = jets(inner, parameters, plans[0].codes, columns)
         return [_field(values, plan, coordinates, unknowns) for values, plan in zip(sets, plans, strict=True)]
 
     @classmethod
@@ -128,7 +129,7 @@ class FusedField(JetField):
                 )
         stacked = [torch.stack(group) for group in zip(*parameters, strict=True)]
         _check_alike(points, stacked[0])
-        (values,) = jets([points.detach()], stacked, plans[0].codes, [plans[0].columns])
+        (values,) = jets([_inner_points(plans, points)], stacked, plans[0].codes, [plans[0].columns])
         together = zip(*(value.unbind() for value in values), strict=True)
         return [_field(own, plan, coordinates, unknowns) for own, plan in zip(together, plans, strict=True)]
 
@@ -136,6 +137,14 @@ class FusedField(JetField):
 def _field(values: Sequence[Tensor], plan: FusedPlan, coordinates: Sequence[str], unknowns: Sequence[str]) -> JetField:
     """Make a field of one set, or one network, of a call that gave several."""
     return JetField(dict(zip(plan.orders, values, strict=True)), plan.orders, coordinates, unknowns)
+
+
+def _inner_points(plans: Sequence[FusedPlan], points: Tensor) -> Tensor:
+    """Return the points of several networks, each with a map of its own or none."""
+    if all(plan.inputs is None for plan in plans):
+        return points.detach()
+    own = points if points.ndim == 3 else [points] * len(plans)
+    return torch.stack([plan.inner_points(each) for plan, each in zip(plans, own, strict=True)])
 
 
 def _check_alike(points: Tensor, parameter: Tensor) -> None:

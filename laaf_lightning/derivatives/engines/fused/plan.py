@@ -16,6 +16,7 @@ from laaf_lightning.derivatives.engines.fused.operator import prepare
 from laaf_lightning.derivatives.engines.taylor_plan import Stage, TaylorPlan
 from laaf_lightning.derivatives.orders import Order
 from laaf_lightning.derivatives.rules import rule_name
+from laaf_lightning.derivatives.scales import InputScale, OutputScale
 
 TITLE = "the fused kernel"
 HIGHEST_ORDER = 2
@@ -58,12 +59,16 @@ class FusedPlan:
         codes: what the kernel is told of each layer, see `jets`.
         orders: the derivatives and all lower ones that they need, the value first.
         columns: the same for the kernel, without the value.
+        inputs: the map of the points to the network's own coordinates, or None.
+        outputs: the map of the last layer's outputs to physical units, or None.
     """
 
     layers: tuple[tuple[nn.Linear, AdaptiveActivation | None], ...]
     codes: tuple[int, ...]
     orders: tuple[Order, ...]
     columns: tuple[int, ...]
+    inputs: InputScale | None = None
+    outputs: OutputScale | None = None
 
     @classmethod
     def of(cls, network: nn.Module, orders: Iterable[Order]) -> FusedPlan:
@@ -104,9 +109,11 @@ class FusedPlan:
         for stage, after in zip(plan.stages, (*plan.stages[1:], None), strict=True):
             if stage.affine is not None:
                 layers.append((stage.affine, stage.slope))
-                codes += [_code_after(after), int(stage.affine.bias is not None), int(stage.slope is not None)]
+                has_bias = stage.affine.bias is not None or stage.outputs is not None
+                codes += [_code_after(after), int(has_bias), int(stage.slope is not None)]
         columns = tuple(column for order in plan.orders[1:] for column in (*order, -1)[:2])
-        return cls(tuple(layers), tuple(codes), plan.orders, columns)
+        outputs = plan.stages[-1].outputs
+        return cls(tuple(layers), tuple(codes), plan.orders, columns, plan.inputs, outputs)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Unpickled in a process of its own, where nobody has loaded the kernel.
@@ -121,13 +128,30 @@ class FusedPlan:
             Tensors of the weights' dtype, attached to the graph.
         """
         tensors: list[Tensor] = []
-        for affine, site in self.layers:
+        last = len(self.layers) - 1
+        for index, (affine, site) in enumerate(self.layers):
             weight: Tensor = affine.weight
             bias: Tensor | None = affine.bias
+            if index == 0 and self.inputs is not None:
+                weight = weight / self.inputs.half_range.to(weight.dtype)
+            if index == last and self.outputs is not None:
+                weight, bias = self.outputs.folded(weight, bias)
             tensors += [weight] if bias is None else [weight, bias]
             if site is not None:
                 tensors.append(site.slope.to(weight.dtype))
         return tensors
+
+    def inner_points(self, points: Tensor) -> Tensor:
+        """Return points as the kernel is given them: from the middle of the box, where the network has a map.
+
+        Args:
+            points: shape (..., d).
+
+        Returns:
+            Likewise, without graph.
+        """
+        points = points.detach()
+        return points if self.inputs is None else self.inputs.shifted(points)
 
 
 def _why_not_alternating(stages: Sequence[Stage]) -> str | None:

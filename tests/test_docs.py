@@ -135,3 +135,12 @@ def test_the_shapes_of_the_page_are_what_it_says() -> None:
     laaf.PINN(problem, width=4, depth=1)
     assert clover.contains(clover.sample_interior(200)).all()
     assert clover.depth(clover.sample_boundary(1000).points).count_nonzero() == 0
+
+
+def test_the_plate_of_the_page_trains_with_every_condition_and_its_coefficient() -> None:
+    names: dict[str, Any] = {}
+    exec(next(block for block in blocks("python") if "class Plate" in block), names)
+    batch = names["data"].train_dataloader().batch
+    assert batch.condition_counts == {"cooling": 100, "warm": 100, "tight": 100, "thermometer": 1}
+    names["pinn"].loss(batch).backward()
+    assert names["pinn"].coefficients["rate"].grad.abs() > 0

@@ -126,6 +126,9 @@ def misfit_of(
         u: at the points of all conditions, and their partners after these.
         values: û, shape (N_u, 1).
         counts: how many of the N_u belong to each condition; empty if all are values of u itself.
+        at: where u is, the points of all conditions and their partners, shape (M, d).
+        normals: at the points, without partners, shape (N_u, d); None where no condition asks for them.
+        coefficients: the unknown ones, by name.
         by_name: whether to give each condition's part of it, all of which add up to the whole.
 
     Returns:

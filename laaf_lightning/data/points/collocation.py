@@ -10,7 +10,12 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from laaf_lightning.data.points.batch_transfer import LastMoved
-from laaf_lightning.data.points.condition_points import condition_counts, draw_condition_points, paired_partners
+from laaf_lightning.data.points.condition_points import (
+    ConditionPoints,
+    condition_counts,
+    draw_condition_points,
+    paired_partners,
+)
 from laaf_lightning.data.points.grid_batches import GridBatches, grid_batches
 from laaf_lightning.data.points.point_batches import PointBatches
 from laaf_lightning.data.points.ranks import data_dtype, rank_share
@@ -143,7 +148,7 @@ class CollocationDataModule(LightningDataModule):
         """
         drawn = draw_condition_points(self.problem, self.num_condition, self.sampler, self.seed)
         what = "num_condition (all together)"
-        share = drawn._make(None if part is None else rank_share(self, part, what) for part in drawn)
+        share = ConditionPoints._make(None if part is None else rank_share(self, part, what) for part in drawn)
         sizes = torch.bincount(share.owners, minlength=len(self.num_condition)).tolist()
         counts = dict(zip(self.num_condition, sizes, strict=True))
         partners = paired_partners(self.problem, share.partners, counts)

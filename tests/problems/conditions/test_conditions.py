@@ -76,6 +76,7 @@ def test_periodic_compares_values_or_derivatives_of_two_faces(order: int, deriva
     condition = Periodic("periodic", "x", (-1.0, 2.0), order, unknown=unknown)
     first = condition.place(points(), NAMES)
     second = condition.partners(first, NAMES)
+    assert second is not None
     gap = condition.operator(field(first), field(second))
     torch.testing.assert_close(gap, closed_form(first)[unknown][derivative] - closed_form(second)[unknown][derivative])
     assert torch.equal(condition.target(first), torch.zeros(6, 1, dtype=torch.float64))
@@ -137,6 +138,7 @@ def test_partners_of_a_periodic_condition_lie_opposite(coordinate: str, column: 
     condition = Periodic("periodic", coordinate, (-1.0, 2.0))
     first = condition.place(p, NAMES)
     second = condition.partners(first, NAMES)
+    assert second is not None
     assert (first[:, column] == -1).all()
     assert (second[:, column] == 2).all()
     for placed in (first, second):

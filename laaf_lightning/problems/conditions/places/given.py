@@ -56,10 +56,8 @@ def place_refusal(where: object, argument: str, owner: str) -> str:
     Returns:
         A sentence.
     """
-    if isinstance(where, type) and issubclass(where, Geometry):
-        where, hint = where.__name__, f" an instance, {where.__name__}(…), or"
-    else:
-        hint = ""
+    is_shape = isinstance(where, type) and issubclass(where, Geometry)
+    hint = f" an instance, {where.__name__}(…), or" if is_shape else ""  # type: ignore[attr-defined]
     return (
         f"{argument}={where!r} of {owner} must be{hint} a place: 'boundary', 'inside', a mask on the boundary, a "
         "shape, points (M, d) or a file of them, Part(…), Pair(…), Points(…), or a face, such as "

@@ -102,7 +102,10 @@ class PointFile:
 
 
 def _of_numpy(file: Path) -> tuple[Tensor, tuple[str, ...] | None]:
-    content = np.load(file, allow_pickle=False)
+    try:
+        content = np.load(file, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):  # whose words are about pickles
+        raise ValueError("it is no file of plain arrays, or a damaged one") from None
     if isinstance(content, np.ndarray):
         return as_tensor(content, f"the file of points {str(file)!r}"), None
     with content:

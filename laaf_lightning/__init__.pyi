@@ -28,6 +28,7 @@ from laaf_lightning.callbacks import ResampleCollocation as ResampleCollocation
 from laaf_lightning.callbacks import SlopeRecovery as SlopeRecovery
 from laaf_lightning.callbacks import WeightSchedule as WeightSchedule
 from laaf_lightning.checkpoints import WholeCheckpointIO as WholeCheckpointIO
+from laaf_lightning.checkpoints import init_from as init_from
 from laaf_lightning.checkpoints import load_adapted as load_adapted
 from laaf_lightning.data import Augmentation as Augmentation
 from laaf_lightning.data import BurgersDataModule as BurgersDataModule

@@ -53,7 +53,7 @@ def test_a_small_unknown_does_not_hide_behind_a_large_one(stage: str) -> None:
 def test_a_second_evaluation_begins_anew() -> None:
     model, trainer = Constant(Channel()), quiet_trainer()
     trainer.validate(model, data(), verbose=False)
-    model.network.values.data[0] = 1e-3
+    model.network.get_parameter("values").data[0] = 1e-3
     (logged,) = trainer.validate(model, data(), verbose=False)
     assert logged["val/relative_l2_velocity"] == 0
 

@@ -138,7 +138,8 @@ def test_more_coordinates_give_planes_at_three_values_of_time_or_of_the_last(
     assert [*drawn] == ["grid_u", "grid_v"]
     data = drawn["grid_v"]
     assert isinstance(data, SliceData)
-    assert (data.coordinates, [*map(dict, data.at)]) == (plane, [pytest.approx(each) for each in at])
+    assert data.coordinates == plane
+    assert [{**each} for each in data.at] == [pytest.approx(each) for each in at]
     assert data.exact is not None
     weight = dict(zip(coordinates, (1.0, 10.0, 100.0, 1000.0), strict=False))
     for number, place in enumerate(at):
@@ -153,7 +154,7 @@ def test_planes_are_drawn_finely_whatever_the_grid_of_errors_and_outside_stays_o
     class Hot(Grid):
         geometry = OverTime(Disc(radius=0.5), (0.0, 1.0))
         domain: ClassVar = {"x": (-0.5, 0.5), "y": (-0.5, 0.5), "t": (0.0, 1.0)}
-        axes = PDE.axes  # type: ignore[assignment]
+        axes = PDE.axes
 
     (data,) = solution_figures(Hot("xyt"), Hot("xyt").predict).values()
     assert isinstance(data, SliceData)

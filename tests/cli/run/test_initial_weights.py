@@ -10,7 +10,7 @@ from torch import Tensor
 
 from laaf_lightning import ConfigurationError, FunctionRegressor, named_slopes
 from laaf_lightning.cli.run.initial_weights import check_initial_weights, take_weights
-from tests.cli.command import TINY, checkpoint_of, laaf, refusal
+from tests.cli.command import CONFIGS, TINY, checkpoint_of, laaf, refusal
 
 
 def regressor(seed: int = 0, **settings: Any) -> FunctionRegressor:
@@ -37,6 +37,24 @@ def test_a_fit_starts_from_the_weights_and_from_no_step_or_optimiser(capsys: pyt
     assert run.trainer.global_step == 1
     (state,) = (state["step"] for state in list(run.trainer.optimizers[0].state.values())[:1])
     assert state == 1
+
+
+def test_a_pinn_starts_from_one_of_another_viscosity_by_a_flag_or_a_line_of_yaml(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    quick = ("--model.width=4", "--model.depth=2", "--data.num_residual=20", "--trainer.limit_val_batches=0")
+    config = f"--config={CONFIGS / 'burgers.yaml'}"
+    first = laaf("fit", config, *quick, "--trainer.max_steps=1", "--model.problem.viscosity=0.1")
+    file = checkpoint_of(first)
+    Path("from.yaml").write_text(f"init_from: {file}\n", encoding="utf-8")
+    thinner = (*quick, "--trainer.max_steps=0", "--model.problem.viscosity=0.05")
+    for given in ((config, f"--init_from={file}"), (config, "--config=from.yaml")):
+        run = laaf("fit", *given, *thinner)
+        assert f"starts from {file}: " in capsys.readouterr().out
+        assert run.model.problem.viscosity == 0.05
+        assert same(first.model.state_dict(), run.model.state_dict(), lambda name: True)
+    said = refusal(capsys, "fit", config, *quick, f"--init_from={file}", "--model.width=5")
+    assert "does not fit PINN: it differs in 5: network.linears.0.weight (5, 2) (the file has (4, 2))" in said
 
 
 def test_double_precision_weights_are_not_rounded() -> None:

@@ -62,7 +62,7 @@ def test_a_large_grid_is_validated_tested_and_predicted_as_a_small_one(monkeypat
     loader = data.val_dataloader()
     assert isinstance(loader, RepeatedBatch)
     (expected,) = trainer.validate(model, data, verbose=False)
-    at_once = torch.cat([*trainer.predict(model, data)])  # type: ignore[arg-type, misc]
+    at_once = torch.cat([*trainer.predict(model, data)])  # type: ignore[misc]
     monkeypatch.setattr(grid_batches, "_ONE_BATCH", 100)
     monkeypatch.setattr(GridBatches.__init__, "__defaults__", (0, 1, 64))
     assert isinstance(data.val_dataloader(), GridBatches)
@@ -73,7 +73,7 @@ def test_a_large_grid_is_validated_tested_and_predicted_as_a_small_one(monkeypat
     predicted = trainer.predict(model, data)
     assert predicted is not None
     assert len(predicted) == 10
-    torch.testing.assert_close(torch.cat([*predicted]), at_once)  # type: ignore[arg-type]
+    torch.testing.assert_close(torch.cat([*predicted]), at_once)
 
 
 def test_a_grid_of_the_problems_own_is_taken_as_array_or_tensor() -> None:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from laaf_lightning import PDE, PINN, Burgers, ConfigurationError, Dirichlet, FunctionRegressor
-from laaf_lightning.cli.run.predictions.derivatives import Derivative, DerivativesOf, parse_derivatives
+from laaf_lightning.cli.run.predictions.derivatives import DerivativesOf, parse_derivatives
 from laaf_lightning.derivatives import Field
 from laaf_lightning.problems import Ansatz
+from laaf_lightning.solutions.evaluated import Derivative
 
 
 class Flow(PDE):
@@ -98,7 +99,8 @@ def test_names_of_two_meanings_are_one_error_with_both() -> None:
     with pytest.raises(ConfigurationError) as raised:
         parse_derivatives("u_r_theta", small(Flow()))
     assert str(raised.value) == (
-        "'u_r_theta' among the derivatives may mean ('u', 'r', 'theta') or ('u_r', 'theta') in Flow: give the tuple that is meant"
+        "'u_r_theta' among the derivatives may mean ('u', 'r', 'theta') or ('u_r', 'theta') in Flow: give the tuple "
+        "that is meant"
     )
 
 

@@ -60,7 +60,7 @@ class Scales:
         of_inputs, of_outputs = input_scale(problem, inputs), output_scale(problem, scale, offset)
         if own_network and inputs == "auto":
             of_inputs = None
-        if own_network and scale == "auto" and offset is None:
+        if own_network and isinstance(scale, str) and scale == "auto" and offset is None:
             of_outputs = None
         return cls(of_inputs, of_outputs, own_network)
 

@@ -149,8 +149,8 @@ def _numbers(problem: PDE, name: str, given: object, otherwise: float) -> Tensor
         numbers = numbers.expand(len(unknowns))
     if numbers.shape != (len(unknowns),):
         raise ConfigurationError(
-            f"{name}={given!r} has shape {tuple(numbers.shape)}, and {type(problem).__name__} has "
-            f"{len(unknowns)} unknown{'s' * (len(unknowns) > 1)}, {', '.join(unknowns)}: give one number, or one for each"
+            f"{name}={given!r} has shape {tuple(numbers.shape)}, and {type(problem).__name__} has {len(unknowns)} "
+            f"unknown{'s' * (len(unknowns) > 1)}, {', '.join(unknowns)}: give one number, or one for each"
         )
     if not numbers.isfinite().all():
         _refuse(name, given, "finite")
@@ -163,6 +163,6 @@ def _refuse(name: str, given: object, wanted: str) -> None:
 
 def _refuse_without_values(problem: PDE, name: str) -> None:
     raise ConfigurationError(
-        f"{name}='data': {type(problem).__name__} has no Dirichlet condition and no data that prescribe a value; give a "
-        f"number, {name}=…, or --model.{name} on the command line"
+        f"{name}='data': {type(problem).__name__} has no Dirichlet condition and no data that prescribe a value; give "
+        f"a number, {name}=…, or --model.{name} on the command line"
     )

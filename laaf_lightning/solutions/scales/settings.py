@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -69,7 +70,8 @@ class Scales:
         """The maps as arguments of a network that holds them itself."""
         if self.goes_around:
             return {"input_scale": None, "output_scale": None}
-        return {"input_scale": self.inputs, "output_scale": self.outputs}
+        # Copies, since a network may be built once more.
+        return {"input_scale": copy.deepcopy(self.inputs), "output_scale": copy.deepcopy(self.outputs)}
 
     def around(self, network: nn.Module) -> nn.Module:
         """Put the maps before and after a network that does not hold them.

@@ -34,7 +34,7 @@ class Coefficient:
         (2e-06, 2.0)
         >>> Coefficient(-1.0, positive=True)
         Traceback (most recent call last):
-        laaf_lightning.errors.ConfigurationError: Coefficient(guess=-1.0, positive=True): the guess must be > 0 ...
+        laaf_lightning.errors.ConfigurationError: Coefficient(guess=-1.0, positive=True): the guess must be ...
     """
 
     guess: float
@@ -62,8 +62,8 @@ class Coefficient:
             raise ConfigurationError(f"Coefficient(lr={self.lr}): it must be >= 0, or None for the optimiser's")
         if self.positive and self.guess <= 0:
             raise ConfigurationError(
-                f"Coefficient(guess={self.guess}, positive=True): the guess must be > 0, as the coefficient is; for one "
-                "that is negative give the equation its opposite"
+                f"Coefficient(guess={self.guess}, positive=True): the guess must be > 0, as the coefficient is; for "
+                "one that is negative give the equation its opposite"
             )
 
     def __float__(self) -> float:

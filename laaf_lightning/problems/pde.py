@@ -147,7 +147,8 @@ class PDE(ABC):
         """Return the unknown coefficients of an inverse problem.
 
         Returns:
-            Name to first guess, or to a `Coefficient` with a scale, a sign or a learning rate; they become parameters of the `PINN`, and arguments of `residual`. None by default.
+            Name to first guess, or to a `Coefficient` with a scale, a sign or a learning rate; they become parameters
+            of the `PINN`, and arguments of `residual`. None by default.
         """
         return {}
 

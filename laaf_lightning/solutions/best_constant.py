@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors
+from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors, layers_of
+from laaf_lightning.derivatives.layers import between_scales
 from laaf_lightning.problems import CollocationBatch, residual_coefficients
 from laaf_lightning.solutions.loss_terms import misfit_of, sum_of_squares
 from laaf_lightning.solutions.solution import Solution
@@ -85,8 +86,11 @@ def best_constant_loss(
     known, known_at = solution.known_factors(points), solution.known_factors(at) if len(at) else None
     coefficients = {name: value.detach().double() for name, value in solution.coefficient_values().items()}
     of_residual = {name: coefficients[name] for name in residual_coefficients(problem)}
+    _, _, scale = between_scales(tuple(layers_of(solution.network)))
 
     def field(constant: Tensor, points: Tensor, known: KnownFactors | None) -> Field:
+        if scale is not None:  # the search goes by the unit that the network has
+            constant = scale.offset.double() + scale.scale.double() * constant
         free = ConstantField(constant, points, problem.coordinates, problem.unknowns)
         return free if known is None else ConstrainedField(free, known)
 
@@ -102,4 +106,6 @@ def best_constant_loss(
         return objective
 
     ends = values if len(values) else points.new_tensor([-1.0, 1.0])
+    if scale is not None and len(values):
+        ends = (ends - scale.offset.double()) / scale.scale.double()
     return smallest_value(loss, ends.min(), ends.max())

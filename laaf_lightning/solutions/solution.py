@@ -128,6 +128,8 @@ class Solution(NetworkFields):
         if not self._allow_piecewise:
             refuse_vanishing_derivatives(self.network, frozenset[Order]().union(*self._orders.values()))
         super().choose_engine(builds=builds)
+        if (units := getattr(self, "units", None)) is not None:  # the network may have moved to another device
+            units.to(next(self.network.parameters(), torch.zeros(())).device)
         self._graphs = CudaGraphs()
         self._run = Compiled(enabled=self._compile, differentiates=self._engine.name == "autograd")
 

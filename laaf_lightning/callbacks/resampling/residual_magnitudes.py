@@ -71,6 +71,8 @@ def residual_data(trainer: Trainer) -> ResidualData:
 def residual_magnitudes(trainer: Trainer, module: LightningModule, points: Tensor, chunk_size: int) -> Tensor:
     """Compute |r|, for several equations the Euclidean norm over them, in eval mode, leaving no trace.
 
+    Where the terms of the module's loss have units (`term_units`), r is measured in these.
+
     Args:
         trainer: the Trainer, whose precision holds.
         module: has ``residual(points)``, of shape (N, E) or (N,).
@@ -83,14 +85,15 @@ def residual_magnitudes(trainer: Trainer, module: LightningModule, points: Tenso
     Raises:
         ConfigurationError: if the residual has another shape, or is not finite at a point, which is named.
     """
-    like = next(module.parameters())
-    parts = []
+    like, parts = next(module.parameters()), []
+    units = getattr(module, "term_units", None)  # equations of different units are weighed as in the loss
     # Gradients are on, since a residual may differentiate by its points; a chunk's graph goes with the chunk.
     with undisturbed(module, training=False, gradients=True):
         for chunk in points.split(chunk_size):
             with trainer.precision_plugin.forward_context():
                 residual: Tensor = module.residual(chunk.to(like))  # type: ignore[operator]
-            parts.append(residual.detach().cpu().double())
+            in_units = residual if units is None else units.of_residual(residual)
+            parts.append(in_units.detach().cpu().double())
             if len(residual) != len(chunk):
                 raise ConfigurationError(
                     f"residual(points) of {type(module).__name__} has shape {tuple(residual.shape)} at {len(chunk)} "

@@ -52,7 +52,8 @@ def build_optimizer(
         The optimiser.
 
     Raises:
-        ConfigurationError: for `slope_lr`, or a coefficient's rate, where there is one group only, or an optimiser that refuses some parameters.
+        ConfigurationError: for `slope_lr`, or a coefficient's rate, where there is one group only, or an optimiser that
+            refuses some parameters.
         ValueError: the optimiser's own, for anything else that it refuses.
 
     Example:
@@ -79,8 +80,8 @@ def build_optimizer(
                 ) from error
             if own:
                 raise ConfigurationError(
-                    f"a coefficient's lr={next(iter(own.values())):g} needs an optimiser with parameter groups: {error}; "
-                    "leave lr out of the Coefficient, and give it a scale"
+                    f"a coefficient's lr={next(iter(own.values())):g} needs an optimiser with parameter groups: "
+                    f"{error}; leave lr out of the Coefficient, and give it a scale"
                 ) from error
             return optimizer
         refused = {name: p for name, p in model.named_parameters() if p.requires_grad and not _accepts(factory, p)}

@@ -48,36 +48,32 @@ def output_scale(
         >>> print(output_scale(Burgers()), output_scale(Burgers(), 50, 300).offset.tolist())
         None [300.0]
     """
-    scales = torch.ones(len(problem.unknowns), dtype=torch.float64)
-    offsets = torch.zeros_like(scales)
-    by_values = isinstance(scale, str)
-    if by_values and scale not in ("auto", "data"):
+    if isinstance(scale, str) and scale not in {"auto", "data"}:
         raise ConfigurationError(f"output_scale={scale!r} must be a number, numbers, 'data', 'auto' or None")
     if isinstance(offset, str) and offset != "data":
         raise ConfigurationError(f"output_offset={offset!r} must be a number, numbers, 'data' or None")
-    if by_values or offset == "data":
-        values = prescribed_values(problem)
-        ansatz = problem.ansatz()
-        if not values and (ansatz is None or offset == "data") and (scale == "data" or offset == "data"):
-            name = "output_scale" if scale == "data" else "output_offset"
-            raise ConfigurationError(
-                f"{name}='data': {type(problem).__name__} has no Dirichlet condition and no data that prescribe a value; "
-                f"give a number, {name}=…, or --model.{name} on the command line"
+    offsets, scales = (torch.full((len(problem.unknowns),), float(number), dtype=torch.float64) for number in (0, 1))
+    if isinstance(scale, str) or isinstance(offset, str):
+        values, ansatz = prescribed_values(problem), problem.ansatz()
+        for name, given in (("output_scale", scale), ("output_offset", offset)):
+            by_data = isinstance(given, str) and given == "data"
+            if by_data and not values and (ansatz is None or name == "output_offset"):
+                _refuse_without_values(problem, name)
+        if isinstance(scale, str):
+            found = (
+                _of_values(problem, values, scale) if ansatz is None else _of_factors(problem, ansatz, values, scale)
             )
-        found = _of_values(problem, values, scale) if ansatz is None else _of_factors(problem, ansatz, values, scale)
-        if by_values:
-            scales = found[1]
-        if offset == "data" or (by_values and offset is None):
-            offsets = found[0] if by_values else _of_values(problem, values, "data")[0]
-    if not by_values and scale is not None:
+            offsets, scales = found
+        if isinstance(offset, str):
+            offsets, _ = _of_values(problem, values, "data")
+    if not isinstance(scale, str) and scale is not None:
         scales = _numbers(problem, "output_scale", scale, 1.0)
         if not (scales > 0).all():
             _refuse("output_scale", scale, "> 0")
     if not isinstance(offset, str) and offset is not None:
         offsets = _numbers(problem, "output_offset", offset, 0.0)
-    if bool((scales == 1).all()) and not offsets.any():
-        return None
-    return OutputScale(offsets, scales)
+    is_identity = bool((scales == 1).all()) and not offsets.any()
+    return None if is_identity else OutputScale(offsets, scales)
 
 
 def prescribed_values(problem: PDE) -> dict[str, Tensor]:
@@ -153,8 +149,8 @@ def _numbers(problem: PDE, name: str, given: object, otherwise: float) -> Tensor
         numbers = numbers.expand(len(unknowns))
     if numbers.shape != (len(unknowns),):
         raise ConfigurationError(
-            f"{name}={given!r} has shape {tuple(numbers.shape)}, and {type(problem).__name__} has "
-            f"{len(unknowns)} unknown{'s' * (len(unknowns) > 1)}, {', '.join(unknowns)}: give one number, or one for each"
+            f"{name}={given!r} has shape {tuple(numbers.shape)}, and {type(problem).__name__} has {len(unknowns)} "
+            f"unknown{'s' * (len(unknowns) > 1)}, {', '.join(unknowns)}: give one number, or one for each"
         )
     if not numbers.isfinite().all():
         _refuse(name, given, "finite")
@@ -163,3 +159,10 @@ def _numbers(problem: PDE, name: str, given: object, otherwise: float) -> Tensor
 
 def _refuse(name: str, given: object, wanted: str) -> None:
     raise ConfigurationError(f"{name}={given!r} must be {wanted}; in YAML and on the command line it is --model.{name}")
+
+
+def _refuse_without_values(problem: PDE, name: str) -> None:
+    raise ConfigurationError(
+        f"{name}='data': {type(problem).__name__} has no Dirichlet condition and no data that prescribe a value; give "
+        f"a number, {name}=…, or --model.{name} on the command line"
+    )

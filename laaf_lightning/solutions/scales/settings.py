@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -60,7 +61,7 @@ class Scales:
         of_inputs, of_outputs = input_scale(problem, inputs), output_scale(problem, scale, offset)
         if own_network and inputs == "auto":
             of_inputs = None
-        if own_network and scale == "auto" and offset is None:
+        if own_network and isinstance(scale, str) and scale == "auto" and offset is None:
             of_outputs = None
         return cls(of_inputs, of_outputs, own_network)
 
@@ -69,7 +70,8 @@ class Scales:
         """The maps as arguments of a network that holds them itself."""
         if self.goes_around:
             return {"input_scale": None, "output_scale": None}
-        return {"input_scale": self.inputs, "output_scale": self.outputs}
+        # Copies, since a network may be built once more.
+        return {"input_scale": copy.deepcopy(self.inputs), "output_scale": copy.deepcopy(self.outputs)}
 
     def around(self, network: nn.Module) -> nn.Module:
         """Put the maps before and after a network that does not hold them.

@@ -11,6 +11,7 @@ from torch import Tensor
 from laaf_lightning.derivatives import Order, RecordingField
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions.condition import Condition
+from laaf_lightning.problems.named_terms import check_equations
 from laaf_lightning.problems.pde import PDE
 
 _COUNTS = (5, 7)  # two, since a residual of shape (N, N) looks like one of N equations
@@ -43,6 +44,8 @@ def residual_orders(problem: PDE) -> frozenset[Order]:
         asked |= u.asked
     if len({columns for _, columns in shapes}) > 1:
         _refuse_shape(problem, f"shapes {' and '.join(map(str, shapes))}", " and ".join(map(str, _COUNTS)))
+    names = [condition.name for condition in problem.conditions()]
+    check_equations(type(problem).__name__, problem.equations, shapes[0][1], names)
     return frozenset(asked)
 
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors
 from laaf_lightning.problems import CollocationBatch
-from laaf_lightning.solutions.loss_terms import misfit_of, sum_of_squares
+from laaf_lightning.solutions.loss_terms import UNWEIGHTED, SquareWeights, misfit_of, sum_of_squares
+from laaf_lightning.solutions.own_terms import AtOwnPoints
 from laaf_lightning.solutions.solution import Solution
 
 _CANDIDATES = 129
@@ -62,7 +63,12 @@ def _polish(loss: Callable[[Tensor], Tensor], constant: Tensor) -> Tensor:
 
 
 def best_constant_loss(
-    solution: Solution, batch: CollocationBatch, weight_residual: float | Tensor, weight_data: float | Tensor
+    solution: Solution,
+    batch: CollocationBatch,
+    weight_residual: float | Tensor,
+    weight_data: float | Tensor,
+    weights: SquareWeights = UNWEIGHTED,
+    own: Callable[[AtOwnPoints], Tensor] | None = None,
 ) -> Tensor | None:
     """Minimise the loss of a PINN over the constant networks N ≡ c.
 
@@ -71,6 +77,8 @@ def best_constant_loss(
         batch: residual points, condition points and values.
         weight_residual: W_F.
         weight_data: W_u.
+        weights: of the squares.
+        own: the weighted sum of own terms; what they ask of anything but u and the coefficients is not constant.
 
     Returns:
         0-dim float64; None for several unknowns.
@@ -82,20 +90,28 @@ def best_constant_loss(
         # Tensors made in inference mode cannot take part in a backward pass: copies can.
         points, at, values = (part.double().clone() for part in batch[:3])
     known, known_at = solution.known_factors(points), solution.known_factors(at) if len(at) else None
+    ansatz = problem.ansatz()
     coefficients = {name: value.detach().double() for name, value in solution.coefficients.items()}
 
     def field(constant: Tensor, points: Tensor, known: KnownFactors | None) -> Field:
         free = ConstantField(constant, points, problem.coordinates, problem.unknowns)
         return free if known is None else ConstrainedField(free, known)
 
+    def at_own_points(constant: Tensor) -> AtOwnPoints:
+        def values(points: Tensor) -> Tensor:
+            free = constant.expand(len(points), 1)
+            return free if ansatz is None else ansatz.offset_at(points) + ansatz.factor_at(points) * free
+
+        return AtOwnPoints(problem, values, coefficients, solution.as_points)
+
     def loss(constant: Tensor) -> Tensor:
         residual = problem.residual(problem.columns(points), field(constant, points, known), **coefficients)
-        objective = weight_residual * sum_of_squares(residual) / len(points)
+        objective = weight_residual * sum_of_squares(residual, weights.residual) / len(points)
         if len(values):
             u = field(constant, at, known_at)
-            (misfit,) = misfit_of(solution.conditions, u, values, batch.condition_counts)
+            (misfit,) = misfit_of(solution.conditions, u, values, batch.condition_counts, weights=weights.misfit)
             objective = objective + weight_data * misfit
-        return objective
+        return objective if own is None else objective + own(at_own_points(constant))
 
     ends = values if len(values) else points.new_tensor([-1.0, 1.0])
     return smallest_value(loss, ends.min(), ends.max())

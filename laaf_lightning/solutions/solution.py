@@ -16,10 +16,12 @@ from laaf_lightning.given_numbers import Numbers
 from laaf_lightning.problems import PDE, CollocationBatch
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
-from laaf_lightning.solutions.loss_terms import HowToCompute, LossParts, mean_squares
+from laaf_lightning.solutions.loss_terms import UNWEIGHTED, HowToCompute, LossParts, SquareWeights, mean_squares
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
 from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
+from laaf_lightning.solutions.own_terms import AtOwnPoints, checked_own_terms, gives_own_terms
 from laaf_lightning.solutions.recorded_terms import recorded_terms
+from laaf_lightning.solutions.term_values import values_by_name
 
 
 class OwnField(Protocol):
@@ -99,7 +101,13 @@ class Solution(NetworkFields):
         self.own_residual, self.own_field = residual, field
         super().__init__(problem, network, engine, coefficients, say)
         self._parts = LossParts(
-            self.conditions, self._loss_residual, self._loss_field, self._fields, self.residual_of, self.parameters
+            self.conditions,
+            self._loss_residual,
+            self._loss_field,
+            self._fields,
+            self.residual_of,
+            self.parameters,
+            len(problem.equations),
         )
 
     def choose_engine(self, *, builds: bool = False) -> None:
@@ -138,30 +146,77 @@ class Solution(NetworkFields):
         .. math:: \text{residual} = \tfrac{1}{N_F} \sum |F(x_i)|^2, \qquad
             \text{condition } k = \tfrac{1}{N_u} \sum_{i \in k} |u_i - \hat u(x_i)|^2
 
-        N_u counts the points of all conditions, so that these terms add up to the mean over all of them.
+        N_u counts the points of all conditions, so that these terms add up to the mean over all of them. Where the
+        problem names its equations, each has a term; its own terms follow.
 
         Args:
             batch: residual points, condition points and values.
 
         Returns:
-            0-dim tensors: ``"residual"`` and the conditions of the batch by name; ``"data"`` for values of u that
-            belong to no condition.
+            0-dim tensors: ``"residual"``, or the equations by name, the conditions of the batch by name, and the
+            problem's own terms; ``"data"`` for values of u that belong to no condition.
         """
-        terms = self._terms(batch, by_name=True)
-        names = [*batch.condition_counts] or ["data"]
-        return dict(zip([INSIDE, *names], terms, strict=False))
+        terms = self.terms_of_squares(batch)
+        if not gives_own_terms(self.problem):
+            return terms
+        return terms | checked_own_terms(self.problem, self.problem.own_terms, self.at_own_points(), batch, [*terms])
 
-    def mean_squares(self, batch: CollocationBatch) -> tuple[Tensor, Tensor]:
+    def terms_of_squares(self, batch: CollocationBatch, weights: SquareWeights = UNWEIGHTED) -> dict[str, Tensor]:
+        """Return the terms of equations and conditions by name, as in `loss_terms`.
+
+        Args:
+            batch: residual points, condition points and values.
+            weights: of the squares.
+
+        Returns:
+            0-dim tensors.
+        """
+        names = [*batch.condition_counts] or ["data"]
+        return dict(zip([*self.equations, *names], self._terms(batch, weights, by_name=True), strict=False))
+
+    def mean_squares(self, batch: CollocationBatch, weights: SquareWeights = UNWEIGHTED) -> tuple[Tensor, Tensor]:
         """Return the mean squares of the residual and of the misfit of all conditions together.
 
         Args:
             batch: residual points, condition points and values.
+            weights: of the squares.
 
         Returns:
             Two tensors, 0-dim; the second is 0 without conditions.
         """
-        residual, *misfit = self._terms(batch, by_name=False)
+        residual, *misfit = self._terms(batch, weights, by_name=False)
         return residual, misfit[0] if misfit else batch.residual_points.new_zeros(())
+
+    @property
+    def equations(self) -> tuple[str, ...]:
+        """Names of the equations' terms; ``"residual"`` where the problem gives none."""
+        return tuple(self.problem.equations) or (INSIDE,)
+
+    def at_own_points(self) -> AtOwnPoints:
+        """Return what a problem's own terms are asked with.
+
+        Returns:
+            The solution at any points.
+        """
+        coefficients = {name: self.coefficients[name] for name in self._coefficient_names}
+        return AtOwnPoints(self.problem, self.__call__, coefficients, self.as_points)
+
+    def values_by_name(self, batch: CollocationBatch, *, equations: bool = True) -> dict[str, Tensor]:
+        """Return the values of the terms of equations and conditions, for logs.
+
+        Args:
+            batch: residual points, condition points and values.
+            equations: whether those of the equations too.
+
+        Returns:
+            0-dim tensors, detached.
+        """
+        _ = self.engine
+        factors = self._factors(batch)
+        names = self.equations if equations else ()
+        return values_by_name(
+            self._parts, batch, *factors, self.chunk_size, names, records=self.own_residual is not None
+        )
 
     def _loss_residual(self, points: Tensor, known: KnownFactors | None) -> Tensor:
         """Return the residual that enters the loss, by the engine as it is."""
@@ -176,14 +231,17 @@ class Solution(NetworkFields):
             return self.own_field(points, known, at_conditions=True)
         return self._field(points, known, AT_CONDITIONS)
 
-    def _terms(self, batch: CollocationBatch, *, by_name: bool) -> tuple[Tensor, ...]:
+    def _terms(self, batch: CollocationBatch, weights: SquareWeights, *, by_name: bool) -> tuple[Tensor, ...]:
         at_once = self.engine.gains_at_once and self.own_residual is None and self.own_field is None
         how = HowToCompute(self._run, self.chunk_size, at_once, by_name)
-        at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None
-        factors = self.known_factors(batch.residual_points), at_conditions
+        factors = self._factors(batch)
         if self.cuda_graphs and batch.residual_points.is_cuda and torch.is_grad_enabled() and self._trains:
-            return recorded_terms(self._parts, self.network, self._graphs, batch, factors, how)
-        return mean_squares(self._parts, batch, *factors, how)
+            return recorded_terms(self._parts, self.network, self._graphs, batch, factors, how, weights)
+        return mean_squares(self._parts, batch, *factors, how, weights)
+
+    def _factors(self, batch: CollocationBatch) -> tuple[KnownFactors | None, KnownFactors | None]:
+        at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None
+        return self.known_factors(batch.residual_points), at_conditions
 
     @property
     def _trains(self) -> bool:

@@ -15,7 +15,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
 from laaf_lightning.modules.refusals import warn_about_low_precision
-from laaf_lightning.modules.weighted_terms import WeightedTerms
+from laaf_lightning.modules.terms.weighted import WeightedTerms
 from laaf_lightning.problems import PDE, check_problem
 from laaf_lightning.weight_schedules import WeightSchedule
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors
 from laaf_lightning.problems import CollocationBatch
 from laaf_lightning.solutions.loss_terms import UNWEIGHTED, SquareWeights, misfit_of, sum_of_squares
-from laaf_lightning.solutions.own_terms import AtOwnPoints
 from laaf_lightning.solutions.solution import Solution
+from laaf_lightning.solutions.terms.own import AtOwnPoints
 
 _CANDIDATES = 129
 

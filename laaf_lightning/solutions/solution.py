@@ -18,10 +18,10 @@ from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
 from laaf_lightning.solutions.loss_terms import UNWEIGHTED, HowToCompute, LossParts, SquareWeights, mean_squares
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
-from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
-from laaf_lightning.solutions.own_terms import AtOwnPoints, checked_own_terms, gives_own_terms
+from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE
 from laaf_lightning.solutions.recorded_terms import recorded_terms
-from laaf_lightning.solutions.term_values import values_by_name
+from laaf_lightning.solutions.terms.by_name import TermsByName
+from laaf_lightning.solutions.terms.own import checked_own_terms, gives_own_terms
 
 
 class OwnField(Protocol):
@@ -32,7 +32,7 @@ class OwnField(Protocol):
         ...
 
 
-class Solution(NetworkFields):
+class Solution(TermsByName):
     r"""A PDE and a network for its unknowns: fields, the residual and the terms of a loss, usable in a bare loop.
 
     The network and the coefficients stay the caller's own: they may be trained by anything, moved, replaced and saved.
@@ -187,37 +187,6 @@ class Solution(NetworkFields):
         residual, *misfit = self._terms(batch, weights, by_name=False)
         return residual, misfit[0] if misfit else batch.residual_points.new_zeros(())
 
-    @property
-    def equations(self) -> tuple[str, ...]:
-        """Names of the equations' terms; ``"residual"`` where the problem gives none."""
-        return tuple(self.problem.equations) or (INSIDE,)
-
-    def at_own_points(self) -> AtOwnPoints:
-        """Return what a problem's own terms are asked with.
-
-        Returns:
-            The solution at any points.
-        """
-        coefficients = {name: self.coefficients[name] for name in self._coefficient_names}
-        return AtOwnPoints(self.problem, self.__call__, coefficients, self.as_points)
-
-    def values_by_name(self, batch: CollocationBatch, *, equations: bool = True) -> dict[str, Tensor]:
-        """Return the values of the terms of equations and conditions, for logs.
-
-        Args:
-            batch: residual points, condition points and values.
-            equations: whether those of the equations too.
-
-        Returns:
-            0-dim tensors, detached.
-        """
-        _ = self.engine
-        factors = self._factors(batch)
-        names = self.equations if equations else ()
-        return values_by_name(
-            self._parts, batch, *factors, self.chunk_size, names, records=self.own_residual is not None
-        )
-
     def _loss_residual(self, points: Tensor, known: KnownFactors | None) -> Tensor:
         """Return the residual that enters the loss, by the engine as it is."""
         if self.own_residual is not None:
@@ -238,10 +207,6 @@ class Solution(NetworkFields):
         if self.cuda_graphs and batch.residual_points.is_cuda and torch.is_grad_enabled() and self._trains:
             return recorded_terms(self._parts, self.network, self._graphs, batch, factors, how, weights)
         return mean_squares(self._parts, batch, *factors, how, weights)
-
-    def _factors(self, batch: CollocationBatch) -> tuple[KnownFactors | None, KnownFactors | None]:
-        at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None
-        return self.known_factors(batch.residual_points), at_conditions
 
     @property
     def _trains(self) -> bool:

@@ -49,7 +49,7 @@ class TermWeights(MutableMapping[str, float]):
         *,
         is_open: bool = False,
     ) -> None:
-        self._owner, self._names = owner, list(names)
+        self._owner, self._names, self._is_open = owner, list(names), is_open
         self._waiting: dict[str, Any] = {}
         self._values: dict[str, float] = {}
         self._schedules: dict[str, WeightSchedule] = {}
@@ -62,10 +62,7 @@ class TermWeights(MutableMapping[str, float]):
                 f"the command line --model.weights.{self._names[-1]} 10"
             )
         for name, weight in (given or {}).items():
-            if name not in self._names and is_open:
-                self._waiting[name] = _checked(name, weight)
-            else:
-                self._set(name, weight)
+            self[name] = weight
 
     @property
     def are_set(self) -> bool:
@@ -145,10 +142,16 @@ class TermWeights(MutableMapping[str, float]):
         return self._values.get(name, 1.0)
 
     def __setitem__(self, name: str, weight: float | WeightSchedule) -> None:
-        self._set(name, weight)
+        if name not in self._names and self._is_open:
+            self._waiting[name] = _checked(name, weight)
+        else:
+            self._set(name, weight)
 
     def __delitem__(self, name: str) -> None:
         raise ConfigurationError(f"the weight of the term {name!r} cannot be taken away: set it to 1, or to 0")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import laaf_lightning as laaf
 from laaf_lightning.derivatives.engines import EngineName
-from laaf_lightning.modules.term_weights import TermWeights
+from laaf_lightning.modules.terms.weights import TermWeights
 from tests.modules.small import burgers_data
 from tests.solutions.equations import Coupled, assert_same, loss_and_gradients, pinn_of, points_of
 from tests.trainers import quiet_trainer
@@ -31,7 +31,9 @@ def weighted(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tenso
 
 @pytest.mark.parametrize("chunk_size", [None, 5])
 @pytest.mark.parametrize("engine", ["taylor", "autograd"])
-def test_the_loss_is_the_sum_of_the_terms_by_name_times_both_weights(engine: EngineName, chunk_size: int | None) -> None:
+def test_the_loss_is_the_sum_of_the_terms_by_name_times_both_weights(
+    engine: EngineName, chunk_size: int | None
+) -> None:
     settings: dict[str, Any] = {"engine": engine, "chunk_size": chunk_size}
     model = pinn_of(Named(), weights=WEIGHTS, weight_residual=2.0, weight_data=0.5, **settings)
     batch = points_of(Named())
@@ -167,9 +169,15 @@ def test_weights_that_are_numbers_come_back_with_a_checkpoint(tmp_path: Any) -> 
 @pytest.mark.parametrize(
     ("weights", "text"),
     [
-        ({"intial": 1.0}, r"unknown term of PINN's loss 'intial': valid are residual, initial, left, right; did you mean"),
+        (
+            {"intial": 1.0},
+            r"unknown term of PINN's loss 'intial': valid are residual, initial, left, right; did you mean",
+        ),
         ({"data": 1.0}, "unknown term .*all of its conditions together have weight_data"),
-        ({"initial": -1.0}, "the weight of the term 'initial' is -1.0: it must be a finite number >= 0, or a WeightSch"),
+        (
+            {"initial": -1.0},
+            "the weight of the term 'initial' is -1.0: it must be a finite number >= 0, or a WeightSch",
+        ),
         ({"initial": float("nan")}, "'initial' is nan: it must be a finite"),
         ({"initial": "10"}, "'initial' is '10': it must be"),
         ({"initial": True}, "'initial' is True: it must be"),

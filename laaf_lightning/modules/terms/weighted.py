@@ -10,12 +10,12 @@ from torch import Tensor
 from laaf_lightning.derivatives.engines.probe import as_it_was
 from laaf_lightning.modules.loss_weight import LossWeight
 from laaf_lightning.modules.pde_module import PDEModule
-from laaf_lightning.modules.term_weights import TermWeights
+from laaf_lightning.modules.terms.weights import TermWeights
 from laaf_lightning.problems import CollocationBatch
 from laaf_lightning.problems.named_terms import DATA, RESIDUAL
 from laaf_lightning.solutions import best_constant_loss
 from laaf_lightning.solutions.loss_terms import SquareWeights
-from laaf_lightning.solutions.own_terms import AtOwnPoints, checked_own_terms, gives_own_terms
+from laaf_lightning.solutions.terms.own import AtOwnPoints, checked_own_terms, gives_own_terms
 from laaf_lightning.weight_schedules import WeightSchedule
 
 
@@ -25,20 +25,28 @@ class WeightedTerms(PDEModule):
     Attributes:
         weight_residual: W_F.
         weight_data: W_u.
-        weights: the weight of each term by name.
         point_weights: what the squared residual of each point of the step's batch is multiplied by, shape (N, 1), set
             by a callback; None for 1. A batch of another size goes without.
     """
 
     weight_residual = LossWeight()
     weight_data = LossWeight()
-    weights: TermWeights
+    _term_weights: TermWeights  # private: what restores public attributes knows no such mapping
     point_weights: Tensor | None = None
 
     def _weigh(self, given: Mapping[str, float | WeightSchedule] | None) -> None:
         """Take the weights by name, once the problem is known to be sound."""
         names = [*self.solution.equations, *self.conditions.by_name]
-        self.weights = TermWeights(type(self).__name__, names, given, is_open=self._has_own_terms)
+        self._term_weights = TermWeights(type(self).__name__, names, given, is_open=self._has_own_terms)
+
+    @property
+    def weights(self) -> TermWeights:
+        """Each term's weight by name: ``weights["initial"] = 10.0`` sets one, a mapping that is assigned several."""
+        return self._term_weights
+
+    @weights.setter
+    def weights(self, given: Mapping[str, float | WeightSchedule]) -> None:
+        self._term_weights.update(given)
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         """Return the terms of the loss without their weights; those of points, where there are some, are inside.
@@ -63,10 +71,27 @@ class WeightedTerms(PDEModule):
             ``"residual"``, or the problem's equations by name; the conditions of the batch, each its part of the mean
             over all of them; own terms. Each 0-dim.
         """
+        self._go_to_step()
         terms = self.solution.terms_of_squares(batch, SquareWeights(self._point_weights(batch)))
         terms |= self._own_terms(batch)
         self.weights.add([*terms])
         return terms
+
+    def loss_residuals(
+        self, batch: CollocationBatch, most: int, seed: int, *, by_name: bool = False
+    ) -> dict[str, Tensor]:
+        """Return residuals at some points of each term, whose squares add up to the term, or to an estimate of it.
+
+        Args:
+            batch: residual points, condition points and values.
+            most: points of a term, drawn without replacement.
+            seed: of the draws.
+            by_name: whether terms are those of `named_loss_terms`, else of `loss_terms`; own terms have none.
+
+        Returns:
+            By name, attached to graphs.
+        """
+        return self.solution.residuals(batch, most, seed, self._point_weights(batch), by_name=by_name)
 
     @property
     def names_terms(self) -> bool:
@@ -122,9 +147,7 @@ class WeightedTerms(PDEModule):
 
     def _square_weights(self, batch: CollocationBatch) -> SquareWeights:
         """Return what the squares are multiplied by at this step."""
-        trainer = self.attached_trainer
-        if trainer is not None and trainer.training:
-            self.weights.go_to(trainer.global_step)
+        self._go_to_step()
         names, counts = self.solution.equations, batch.condition_counts or {DATA: len(batch.condition_values)}
         residual, misfit = self._point_weights(batch), None
         if self.weights.concern(names):
@@ -133,6 +156,11 @@ class WeightedTerms(PDEModule):
         if self.weights.concern(counts):
             misfit = self.weights.of([*counts], batch.condition_values, [*counts.values()])[:, None]
         return SquareWeights(residual, misfit)
+
+    def _go_to_step(self) -> None:
+        trainer = self.attached_trainer
+        if trainer is not None and trainer.training:
+            self.weights.go_to(trainer.global_step)
 
     def _point_weights(self, batch: CollocationBatch) -> Tensor | None:
         weights = self.point_weights

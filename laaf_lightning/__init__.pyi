@@ -24,6 +24,7 @@ from laaf_lightning.callbacks import FiniteGuard as FiniteGuard
 from laaf_lightning.callbacks import FreezeSlopes as FreezeSlopes
 from laaf_lightning.callbacks import LinearDecay as LinearDecay
 from laaf_lightning.callbacks import OffAfter as OffAfter
+from laaf_lightning.callbacks import PointwiseWeights as PointwiseWeights
 from laaf_lightning.callbacks import ResampleCollocation as ResampleCollocation
 from laaf_lightning.callbacks import SlopeRecovery as SlopeRecovery
 from laaf_lightning.callbacks import WeightSchedule as WeightSchedule

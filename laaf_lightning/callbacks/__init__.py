@@ -7,6 +7,7 @@ from laaf_lightning.callbacks.figures import FigureCallback as FigureCallback
 from laaf_lightning.callbacks.finite_guard import FiniteGuard as FiniteGuard
 from laaf_lightning.callbacks.freeze_slopes import FreezeSlopes as FreezeSlopes
 from laaf_lightning.callbacks.loss_weights.adaptive import AdaptiveLossWeights as AdaptiveLossWeights
+from laaf_lightning.callbacks.pointwise_weights.callback import PointwiseWeights as PointwiseWeights
 from laaf_lightning.callbacks.resampling.resample_collocation import ResampleCollocation as ResampleCollocation
 from laaf_lightning.callbacks.slope_recovery.assumption import TheoremAssumption as TheoremAssumption
 from laaf_lightning.callbacks.slope_recovery.callback import SlopeRecovery as SlopeRecovery

@@ -23,6 +23,7 @@ def add_options(parser: LightningArgumentParser) -> None:
         FigureCallback,
         FiniteGuard,
         FreezeSlopes,
+        PointwiseWeights,
         ResampleCollocation,
         SlopeRecovery,
     )
@@ -37,6 +38,7 @@ def add_options(parser: LightningArgumentParser) -> None:
         "epoch_train_loss": EpochTrainLoss,
         "resample_collocation": ResampleCollocation,
         "adaptive_loss_weights": AdaptiveLossWeights,
+        "pointwise_weights": PointwiseWeights,
     }
     for key, callback in switched_on.items():
         parser.add_lightning_class_args(callback, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from lightning_fabric.utilities.data import AttributeDict
@@ -200,14 +200,16 @@ class AdaptiveModule(OptimizedModule, metaclass=BuiltAfterConstruction):
         refuse_script(*args, **kwargs)
         return super().to_torchscript(*args, **kwargs)
 
-    def log_at_log_steps(self, values: dict[str, Tensor], *, prog_bar: bool = False) -> None:
+    def log_at_log_steps(
+        self, values: dict[str, Tensor] | Callable[[], dict[str, Tensor]], *, prog_bar: bool = False
+    ) -> None:
         """Log training values, but not at every step: ``self.log`` costs more than a small network's step.
 
         They are logged at the first step, at the Trainer's log steps, at the last step and at the last batch of an
         epoch, where a scheduler or a checkpoint may ask for them; nowhere but in training.
 
         Args:
-            values: name to 0-dim tensor; the mean over ranks is logged.
+            values: name to 0-dim tensor, or what computes them; the mean over ranks is logged.
             prog_bar: whether the progress bar shows them.
         """
         trainer = self.attached_trainer
@@ -216,7 +218,7 @@ class AdaptiveModule(OptimizedModule, metaclass=BuiltAfterConstruction):
         step = trainer.global_step + 1
         if step % every == 0 or step in {1, trainer.max_steps} or trainer.is_last_batch:
             self.logged_at = step
-            self.log_dict(values, prog_bar=prog_bar, batch_size=1, sync_dist=True)
+            self.log_dict(values() if callable(values) else values, prog_bar=prog_bar, batch_size=1, sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note which live objects the checkpoint does not hold.

@@ -7,33 +7,37 @@ from typing import Literal
 
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_info
-from torch import Tensor, nn
+from torch import nn
 
 from laaf_lightning.activations import Scope
 from laaf_lightning.derivatives.engines import EngineName, check_engine
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.models import MLP
-from laaf_lightning.modules.loss_weight import LossWeight
 from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
-from laaf_lightning.modules.pde_module import PDEModule
 from laaf_lightning.modules.refusals import refuse_divided_points, warn_about_low_precision
-from laaf_lightning.problems import PDE, CollocationBatch, check_problem
-from laaf_lightning.solutions import best_constant_loss
+from laaf_lightning.modules.terms.weighted import WeightedTerms
+from laaf_lightning.problems import PDE, check_problem
 from laaf_lightning.solutions.scales.inputs import ScaleInputs
 from laaf_lightning.solutions.scales.outputs import OutputOffsetSetting, OutputScaleSetting
 from laaf_lightning.solutions.scales.settings import Scales
 from laaf_lightning.solutions.scales.term_units import ScaleTerms
+from laaf_lightning.weight_schedules import WeightSchedule
 
 LONG_RUN = 5000  # steps, beyond which "auto" builds the kernel
 
 
-class PINN(PDEModule):
+class PINN(WeightedTerms):
     r"""Solve a PDE by minimising its residual and the misfit of its conditions.
 
     .. math:: J = W_F \cdot \tfrac{1}{N_F} \sum |F(x_i)|^2 + W_u \cdot \tfrac{1}{N_u} \sum |u_i - \hat u(x_i)|^2
 
-    Conditions on derivatives enter the second sum alike. Source: Raissi et al., J. Comput. Phys. 378 (2019); Jagtap et
-    al. 2020, eq. 2. The slope recovery term is the `SlopeRecovery` callback's.
+    Conditions on derivatives enter the second sum alike, and a problem's own terms are added. Within the sums, each
+    equation and condition may have a further weight, by name: W_F and W_u multiply what these make of them. Source:
+    Raissi et al., J. Comput. Phys. 378 (2019); Jagtap et al. 2020, eq. 2. The slope recovery term is the
+    `SlopeRecovery` callback's.
+
+    Logged at log steps: ``train/mse_residual``, ``train/mse_data``, and each term by name, ``train/mse_<term>``: of
+    a condition its part of the mean over all of them, all without weights.
 
     Args:
         problem: the equation with its conditions. A live object stays out of the checkpoint's hyper-parameters:
@@ -49,6 +53,8 @@ class PINN(PDEModule):
         slope_lr: learning rate of the slopes; None for the optimiser's.
         weight_residual: W_F ≥ 0.
         weight_data: W_u ≥ 0.
+        weights: by name, what the part of an equation or a condition in these sums, or an own term of the problem, is
+            multiplied by: a number ≥ 0 or a schedule of the optimiser step, such as `OffAfter`; 1 for those not named.
         engine: how derivatives are computed: ``"fused"`` (one native function for an MLP, on the CPU, built once),
             ``"taylor"`` (one forward pass), ``"autograd"`` (nested reverse mode, any network), or ``"auto"`` for the
             first of them that serves; it takes the kernel, and builds it if need be, where a compiler is there and the
@@ -74,9 +80,11 @@ class PINN(PDEModule):
         weight_residual: W_F, a 0-dim tensor that is read at every step; a number that a callback assigns is written
             into it.
         weight_data: W_u, likewise.
+        weights: the weights by name; ``weights["initial"] = 10.0`` sets one.
 
     Raises:
-        ConfigurationError: without a problem or for one that contradicts itself, negative weights, an engine that is
+        ConfigurationError: without a problem or for one that contradicts itself, negative weights, those of a term that
+            does not exist, an engine that is
             unknown or does not serve, a chunk size below 1, or an activation without the derivatives that it needs.
 
     Example:
@@ -88,8 +96,6 @@ class PINN(PDEModule):
     """
 
     lr_scheduler_interval = "step"
-    weight_residual = LossWeight()
-    weight_data = LossWeight()
 
     def __init__(
         self,
@@ -106,6 +112,7 @@ class PINN(PDEModule):
         slope_lr: float | None = None,
         weight_residual: float = 1.0,
         weight_data: float = 1.0,
+        weights: dict[str, float | WeightSchedule] | None = None,
         engine: EngineName = "auto",
         compile: bool = False,
         cuda_graphs: bool = False,
@@ -139,6 +146,7 @@ class PINN(PDEModule):
             allow_piecewise=allow_piecewise,
             scale_terms=scale_terms,
         )
+        self._weigh(weights)
 
     def build_network(self) -> nn.Module:
         """Build the MLP from the problem's coordinates to its unknowns.
@@ -157,45 +165,6 @@ class PINN(PDEModule):
             init=self.init,
             **self.scales.inside,
         )
-
-    def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
-        """Return the terms of the loss without their weights.
-
-        Args:
-            batch: residual points, condition points and values.
-
-        Returns:
-            ``"residual"``, the mean over points of |F|², and ``"data"``, the mean of the squared misfit, 0 without
-            conditions; each 0-dim.
-        """
-        residual, misfit = self.solution.mean_squares(batch)
-        return {"residual": residual, "data": misfit}
-
-    def loss(self, batch: CollocationBatch) -> Tensor:
-        """Return W_F·MSE_F + W_u·MSE_u.
-
-        Args:
-            batch: residual points, condition points and values.
-
-        Returns:
-            0-dim.
-        """
-        terms = self.loss_terms(batch)
-        logged = {f"train/mse_{name}": term.detach() for name, term in terms.items()}
-        self.log_at_log_steps(logged | {f"coefficient/{name}": c.detach() for name, c in self.coefficients.items()})
-        residual, misfit = terms["residual"], terms["data"]
-        return self.weight_residual.to(residual) * residual + self.weight_data.to(misfit) * misfit
-
-    def constant_network_loss(self, batch: CollocationBatch) -> Tensor | None:
-        """Return the smallest loss of a constant network N ≡ c, minimised over the constant.
-
-        Args:
-            batch: as for `loss`.
-
-        Returns:
-            0-dim float64; None for several unknowns.
-        """
-        return best_constant_loss(self.solution, batch, self.weight_residual, self.weight_data)
 
     def on_fit_start(self) -> None:
         """Build the kernel for a long run; say how derivatives are computed; refuse or warn about what spoils them."""

@@ -13,6 +13,7 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions.condition import Condition
 from laaf_lightning.problems.conditions.operators import NORMAL, U_PARTNER, X_PARTNER, Columns, NoNormals, U, X
 from laaf_lightning.problems.conditions.places import Drawn
+from laaf_lightning.problems.named_terms import check_equations
 from laaf_lightning.problems.pde import PDE
 from laaf_lightning.problems.taken_coefficients import asked_of, residual_coefficients
 
@@ -49,6 +50,8 @@ def residual_orders(problem: PDE) -> frozenset[Order]:
         asked |= u.asked
     if len({columns for _, columns in shapes}) > 1:
         _refuse_shape(problem, f"shapes {' and '.join(map(str, shapes))}", " and ".join(map(str, _COUNTS)))
+    names = [condition.name for condition in problem.conditions()]
+    check_equations(type(problem).__name__, problem.equations, shapes[0][1], names)
     return frozenset(asked)
 
 

@@ -17,6 +17,7 @@ from laaf_lightning.problems.coefficient import Coefficient
 from laaf_lightning.problems.conditions.condition import Condition
 from laaf_lightning.problems.derived_parts import OwnOrDerived, gives_own
 from laaf_lightning.problems.geometry import Box, Geometry
+from laaf_lightning.problems.named_terms import NamedTerms
 from laaf_lightning.problems.same_values import same_values, shown
 
 
@@ -72,7 +73,7 @@ def _column(values: object, points: Tensor, what: str) -> Tensor:
     return as_columns(values, points, 1, what)
 
 
-class PDE(ABC):
+class PDE(NamedTerms, ABC):
     """An equation on a domain, as an immutable description.
 
     A subclass gives `coordinates` and `domain`, a box, or a `geometry`, from which both follow. Two problems are equal

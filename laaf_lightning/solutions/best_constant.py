@@ -10,8 +10,9 @@ from torch import Tensor
 from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors, layers_of
 from laaf_lightning.derivatives.layers import between_scales
 from laaf_lightning.problems import CollocationBatch, residual_coefficients
-from laaf_lightning.solutions.loss_terms import misfit_of, sum_of_squares
+from laaf_lightning.solutions.loss_terms import UNWEIGHTED, SquareWeights, mean_misfit, misfits, sum_of_squares
 from laaf_lightning.solutions.solution import Solution
+from laaf_lightning.solutions.terms.own import AtOwnPoints
 
 _CANDIDATES = 129
 
@@ -63,7 +64,12 @@ def _polish(loss: Callable[[Tensor], Tensor], constant: Tensor) -> Tensor:
 
 
 def best_constant_loss(
-    solution: Solution, batch: CollocationBatch, weight_residual: float | Tensor, weight_data: float | Tensor
+    solution: Solution,
+    batch: CollocationBatch,
+    weight_residual: float | Tensor,
+    weight_data: float | Tensor,
+    weights: SquareWeights = UNWEIGHTED,
+    own: Callable[[AtOwnPoints], Tensor] | None = None,
 ) -> Tensor | None:
     """Minimise the loss of a PINN over the constant networks N ≡ c.
 
@@ -72,6 +78,8 @@ def best_constant_loss(
         batch: residual points, condition points and values.
         weight_residual: W_F.
         weight_data: W_u.
+        weights: of the squares.
+        own: the weighted sum of own terms; what they ask of anything but u and the coefficients is not constant.
 
     Returns:
         0-dim float64; None for several unknowns.
@@ -84,26 +92,35 @@ def best_constant_loss(
         points, at, values = (part.double().clone() for part in batch[:3])
         normals = None if batch.condition_normals is None else batch.condition_normals.double().clone()
     known, known_at = solution.known_factors(points), solution.known_factors(at) if len(at) else None
+    ansatz = problem.ansatz()
     coefficients = {name: value.detach().double() for name, value in solution.coefficient_values().items()}
     of_residual = {name: coefficients[name] for name in residual_coefficients(problem)}
     _, _, scale = between_scales(tuple(layers_of(solution.network)))
 
+    def scaled(constant: Tensor) -> Tensor:  # the search goes by the unit that the network has
+        return constant if scale is None else scale.offset.double() + scale.scale.double() * constant
+
     def field(constant: Tensor, points: Tensor, known: KnownFactors | None) -> Field:
-        if scale is not None:  # the search goes by the unit that the network has
-            constant = scale.offset.double() + scale.scale.double() * constant
-        free = ConstantField(constant, points, problem.coordinates, problem.unknowns)
+        free = ConstantField(scaled(constant), points, problem.coordinates, problem.unknowns)
         return free if known is None else ConstrainedField(free, known)
+
+    def at_own_points(constant: Tensor) -> AtOwnPoints:
+        def values(points: Tensor) -> Tensor:
+            free = scaled(constant).expand(len(points), 1)
+            return free if ansatz is None else ansatz.offset_at(points) + ansatz.factor_at(points) * free
+
+        return AtOwnPoints(problem, values, coefficients, solution.as_points)
 
     def loss(constant: Tensor) -> Tensor:
         residual = problem.residual(problem.columns(points), field(constant, points, known), **of_residual)
-        objective = weight_residual * sum_of_squares(solution.units.of_residual(residual)) / len(points)
+        squares = sum_of_squares(solution.units.of_residual(residual), weights.residual)
+        objective = weight_residual * squares / len(points)
         if len(values):
-            u = field(constant, at, known_at)
-            (misfit,) = misfit_of(
-                solution.conditions, solution.units, u, values, batch.condition_counts, at, normals, coefficients
-            )
-            objective = objective + weight_data * misfit
-        return objective
+            u, counts = field(constant, at, known_at), batch.condition_counts
+            misfit = misfits(solution.conditions, solution.units, u, at, values, counts, normals, coefficients)
+            (mean,) = mean_misfit(misfit, counts, weights=weights.misfit)
+            objective = objective + weight_data * mean
+        return objective if own is None else objective + own(at_own_points(constant))
 
     ends = values if len(values) else points.new_tensor([-1.0, 1.0])
     if scale is not None and len(values):

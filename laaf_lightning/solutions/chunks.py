@@ -15,18 +15,24 @@ from laaf_lightning.solutions.known_gradients import flattened, with_gradients
 class SumOver(Protocol):
     """Maps points, and the known factors of hard conditions there, to a sum over the points, 0-dim."""
 
-    def __call__(self, points: Tensor, known: KnownFactors | None) -> Tensor:
+    def __call__(self, points: Tensor, known: KnownFactors | None, /, *rows: Tensor) -> Tensor:
         """Return the sum.
 
         Args:
             points: shape (N, d).
             known: at these points.
+            rows: what else belongs to these points, if anything does.
         """
         ...
 
 
 def sum_in_chunks(
-    function: SumOver, points: Tensor, known: KnownFactors | None, size: int | None, parameters: Iterable[nn.Parameter]
+    function: SumOver,
+    points: Tensor,
+    known: KnownFactors | None,
+    size: int | None,
+    parameters: Iterable[nn.Parameter],
+    rows: Tensor | None = None,
 ) -> Tensor:
     """Sum over all points, with the gradients of each chunk taken as soon as its sum is there.
 
@@ -38,14 +44,22 @@ def sum_in_chunks(
         known: at these points.
         size: most points at a time; None for all.
         parameters: what the sum is differentiated by; looked at only if there are chunks.
+        rows: one for each point, which go with it; None for none.
 
     Returns:
         0-dim, attached to the graph.
     """
     if size is None or size >= len(points):
-        return function(points, known)
+        return function(points, known, *(() if rows is None else (rows,)))
     starts = range(0, len(points), size)
-    parts = [(points[i : i + size], None if known is None else known.rows(i, i + size)) for i in starts]
+    parts = [
+        (
+            points[i : i + size],
+            None if known is None else known.rows(i, i + size),
+            *(() if rows is None else (rows[i : i + size],)),
+        )
+        for i in starts
+    ]
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if not trained or not torch.is_grad_enabled():
         return torch.stack([function(*part) for part in parts]).sum()

@@ -18,11 +18,13 @@ from laaf_lightning.solutions.checked import found_coupled, refuse_chunks
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
 from laaf_lightning.solutions.evaluated import Name, values_at
-from laaf_lightning.solutions.loss_terms import HowToCompute, LossParts, mean_squares
+from laaf_lightning.solutions.loss_terms import UNWEIGHTED, HowToCompute, LossParts, SquareWeights, mean_squares
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
-from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE, NetworkFields
+from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE
 from laaf_lightning.solutions.recorded_terms import recorded_terms
 from laaf_lightning.solutions.scales.term_units import TermUnits
+from laaf_lightning.solutions.terms.by_name import TermsByName
+from laaf_lightning.solutions.terms.own import checked_own_terms, gives_own_terms
 
 
 class OwnField(Protocol):
@@ -33,7 +35,7 @@ class OwnField(Protocol):
         ...
 
 
-class Solution(NetworkFields):
+class Solution(TermsByName):
     r"""A PDE and a network for its unknowns: fields, the residual and the terms of a loss, usable in a bare loop.
 
     The network and the coefficients stay the caller's own: they may be trained by anything, moved, replaced and saved.
@@ -113,10 +115,11 @@ class Solution(NetworkFields):
             self._loss_residual,
             self._loss_field,
             self._fields,
-            self.residual_of,
+            self._in_units,
             self.parameters,
             self.coefficient_values,
             self.units,
+            len(problem.equations),
         )
 
     def choose_engine(self, *, builds: bool = False) -> None:
@@ -189,37 +192,56 @@ class Solution(NetworkFields):
         .. math:: \text{residual} = \tfrac{1}{N_F} \sum |F(x_i)|^2, \qquad
             \text{condition } k = \tfrac{1}{N_u} \sum_{i \in k} |u_i - \hat u(x_i)|^2
 
-        N_u counts the points of all conditions, so that these terms add up to the mean over all of them.
+        N_u counts the points of all conditions, so that these terms add up to the mean over all of them. Where the
+        problem names its equations, each has a term; its own terms follow.
 
         Args:
             batch: residual points, condition points and values.
 
         Returns:
-            0-dim tensors: ``"residual"`` and the conditions of the batch by name; ``"data"`` for values of u that
-            belong to no condition.
+            0-dim tensors: ``"residual"``, or the equations by name, the conditions of the batch by name, and the
+            problem's own terms; ``"data"`` for values of u that belong to no condition.
         """
-        terms = self._terms(batch, by_name=True)
-        names = [*batch.condition_counts] or ["data"]
-        return dict(zip([INSIDE, *names], terms, strict=False))
+        terms = self.terms_of_squares(batch)
+        if not gives_own_terms(self.problem):
+            return terms
+        return terms | checked_own_terms(self.problem, self.problem.own_terms, self.at_own_points(), batch, [*terms])
 
-    def mean_squares(self, batch: CollocationBatch) -> tuple[Tensor, Tensor]:
+    def terms_of_squares(self, batch: CollocationBatch, weights: SquareWeights = UNWEIGHTED) -> dict[str, Tensor]:
+        """Return the terms of equations and conditions by name, as in `loss_terms`.
+
+        Args:
+            batch: residual points, condition points and values.
+            weights: of the squares.
+
+        Returns:
+            0-dim tensors.
+        """
+        names = [*batch.condition_counts] or ["data"]
+        return dict(zip([*self.equations, *names], self._terms(batch, weights, by_name=True), strict=False))
+
+    def mean_squares(self, batch: CollocationBatch, weights: SquareWeights = UNWEIGHTED) -> tuple[Tensor, Tensor]:
         """Return the mean squares of the residual and of the misfit of all conditions together.
 
         Args:
             batch: residual points, condition points and values.
+            weights: of the squares.
 
         Returns:
             Two tensors, 0-dim; the second is 0 without conditions.
         """
-        residual, *misfit = self._terms(batch, by_name=False)
+        residual, *misfit = self._terms(batch, weights, by_name=False)
         return residual, misfit[0] if misfit else batch.residual_points.new_zeros(())
 
     def _loss_residual(self, points: Tensor, known: KnownFactors | None) -> Tensor:
-        """Return the residual that enters the loss, by the engine as it is."""
+        """Return the residual that enters the loss, in its units, by the engine as it is."""
         if self.own_residual is not None:
-            return self.own_residual(points, known)
+            return self.units.of_residual(self.own_residual(points, known))
         u = self._field(points, known, INSIDE) if self.own_field is None else self.own_field(points, known)
-        return self.residual_of(u, points)
+        return self._in_units(u, points)
+
+    def _in_units(self, u: Field, points: Tensor) -> Tensor:
+        return self.units.of_residual(self.residual_of(u, points))
 
     def _loss_field(self, points: Tensor, known: KnownFactors | None) -> Field:
         """Return the field that conditions are applied to in the loss, by the engine as it is."""
@@ -227,16 +249,15 @@ class Solution(NetworkFields):
             return self.own_field(points, known, at_conditions=True)
         return self._field(points, known, AT_CONDITIONS)
 
-    def _terms(self, batch: CollocationBatch, *, by_name: bool) -> tuple[Tensor, ...]:
+    def _terms(self, batch: CollocationBatch, weights: SquareWeights, *, by_name: bool) -> tuple[Tensor, ...]:
         if self.couples_points:
             refuse_chunks(self.problem, self.chunk_size, len(batch.residual_points))
         at_once = self.engine.gains_at_once and self.own_residual is None and self.own_field is None
         how = HowToCompute(self._run, self.chunk_size, at_once, by_name)
-        at_conditions = self.known_factors(batch.condition_points) if len(batch.condition_values) else None
-        factors = self.known_factors(batch.residual_points), at_conditions
+        factors = self._factors(batch)
         if self.cuda_graphs and batch.residual_points.is_cuda and torch.is_grad_enabled() and self._trains:
-            return recorded_terms(self._parts, self.network, self._graphs, batch, factors, how)
-        return mean_squares(self._parts, batch, *factors, how)
+            return recorded_terms(self._parts, self.network, self._graphs, batch, factors, how, weights)
+        return mean_squares(self._parts, batch, *factors, how, weights)
 
     @property
     def _trains(self) -> bool:

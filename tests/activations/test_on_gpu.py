@@ -90,7 +90,9 @@ def test_compiled_is_as_eager(scope: Any, precision: str) -> None:
 
 @pytest.mark.parametrize("benchmark", [False, True])
 @pytest.mark.parametrize("scope", ["layer", "channel", "neuron"])
-@pytest.mark.parametrize("make", [torchvision.models.resnet18, torchvision.models.densenet121, torchvision.models.vit_b_16])
+@pytest.mark.parametrize(
+    "make", [torchvision.models.resnet18, torchvision.models.densenet121, torchvision.models.vit_b_16]
+)
 def test_torchvisions_networks_are_adapted_there_and_folded(make: Any, scope: Any, benchmark: bool) -> None:
     torch.manual_seed(0)
     network, x = make(num_classes=10).to(GPU), torch.randn(4, 3, 224, 224, device=GPU)

@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from pytorch_lightning.strategies import Strategy
 from torch import Tensor, nn
 
-from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.callbacks.loss_weights.scheme import Measurable, Scheme, over_ranks
+
+
+class GradientNorms(Scheme):
+    """Weights at which the gradients of all terms would have equal norms, as `balanced_weights` has it.
+
+    Args:
+        momentum: α.
+    """
+
+    name: ClassVar[str] = "gradient_norms"
+    measured: ClassVar[str] = "gradient"
+
+    def __init__(self, momentum: float) -> None:
+        self._momentum = momentum
+
+    def measure(self, terms: Measurable) -> dict[str, Tensor]:
+        """Compute the gradients.
+
+        Args:
+            terms: of this rank's batch.
+
+        Returns:
+            By name, shape (P,).
+        """
+        # Each from terms of its own: they may share a graph, which compiled ones cannot keep.
+        return {name: gradient_of(terms.terms()[name], terms.parameters) for name in terms.names}
+
+    def weights(self, measures: Mapping[str, Tensor], weights: Mapping[str, float], step: int) -> dict[str, float]:
+        """Move the weights towards equal norms.
+
+        Args:
+            measures: gradients, averages over ranks.
+            weights: those now.
+            step: not used.
+
+        Returns:
+            By name.
+        """
+        return balanced_weights(norms_of(measures), weights, self._momentum)
 
 
 def gradient_of(term: Tensor, parameters: Sequence[nn.Parameter]) -> Tensor:
@@ -39,20 +78,21 @@ def norms_over_ranks(gradients: Mapping[str, Tensor], strategy: Strategy) -> dic
 
     Returns:
         The Euclidean norms by name, the same on all ranks.
-
-    Raises:
-        ConfigurationError: if one is not finite.
     """
-    averaged = strategy.reduce(torch.stack(list(gradients.values())), reduce_op="mean")
-    assert isinstance(averaged, Tensor)
-    norms = dict(zip(gradients, torch.linalg.vector_norm(averaged, dim=1).tolist(), strict=True))
-    bad = [name for name, norm in norms.items() if not math.isfinite(norm)]
-    if bad:
-        raise ConfigurationError(
-            f"the gradient of the loss term {bad[0]!r} is not finite, so that AdaptiveLossWeights cannot balance it: "
-            "look for NaN in its data, or take a smaller learning rate if training has diverged"
-        )
-    return norms
+    return norms_of(over_ranks(gradients, strategy, GradientNorms.measured))
+
+
+def norms_of(gradients: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the norms of gradients.
+
+    Args:
+        gradients: by the term's name, shape (P,).
+
+    Returns:
+        The Euclidean norms by name.
+    """
+    norms = torch.linalg.vector_norm(torch.stack(list(gradients.values())), dim=1)
+    return dict(zip(gradients, norms.tolist(), strict=True))
 
 
 def balanced_weights(norms: Mapping[str, float], weights: Mapping[str, float], momentum: float) -> dict[str, float]:

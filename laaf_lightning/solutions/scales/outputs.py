@@ -86,10 +86,9 @@ def prescribed_values(problem: PDE) -> dict[str, Tensor]:
         Unknown to values, shape (M,), float64; unknowns without any are left out.
     """
     values: dict[str, list[Tensor]] = {}
-    inside = problem.geometry.sample_interior(_POINTS, seed=0)
     for condition in problem.conditions():
         if isinstance(condition, (Dirichlet, PointData)):
-            points = condition.place(inside, problem.coordinates)
+            points = condition.draw(problem.geometry, _POINTS).points
             own = condition.prescribed(points).detach().double().cpu().flatten()
             values.setdefault(condition.unknown or problem.unknowns[0], []).append(own)
     return {unknown: torch.cat(own) for unknown, own in values.items()}

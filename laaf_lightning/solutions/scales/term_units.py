@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from laaf_lightning.derivatives import InputScale, OutputScale
 from laaf_lightning.derivatives.layers import between_scales, layers_of
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems import PDE, ConditionSet, residual_orders
+from laaf_lightning.problems import PDE, ConditionSet, residual_coefficients, residual_orders
 from laaf_lightning.solutions.scales.inputs import input_scale
 from laaf_lightning.solutions.scales.outputs import output_scale
 from laaf_lightning.solutions.scales.probe import probe
@@ -132,8 +132,8 @@ def _one_over(units: Tensor) -> Tensor:
 
 
 def _of_residual(problem: PDE, inputs: InputScale | None, outputs: OutputScale | None) -> Tensor:
-    coefficients = {name: torch.tensor(float(guess)) for name, guess in problem.coefficients().items()}
-    points, orders = _points(problem, 0), residual_orders(problem)
+    guesses, (points, orders) = _first_guesses(problem), (_points(problem, 0), residual_orders(problem))
+    coefficients = {name: guesses[name] for name in residual_coefficients(problem)}
     return _differences(
         lambda seed: problem.residual(
             problem.columns(points), probe(problem, points, orders, inputs, outputs, seed), **coefficients
@@ -142,14 +142,20 @@ def _of_residual(problem: PDE, inputs: InputScale | None, outputs: OutputScale |
 
 
 def _of_condition(problem: PDE, name: str, inputs: InputScale | None, outputs: OutputScale | None) -> float:
-    condition, orders = problem.condition(name), ConditionSet(problem).orders
-    points, partners = _points(problem, 0), _points(problem, 1)
+    conditions, drawn = ConditionSet(problem), problem.condition(name).draw(problem.geometry, _POINTS)
+    at = drawn.points if drawn.partners is None else torch.cat([drawn.points, drawn.partners])
+    at, normals = at.float(), None if drawn.normals is None else drawn.normals.float()
+    counts, coefficients = {name: len(drawn.points)}, _first_guesses(problem)
 
     def operator(seed: int) -> Tensor:
-        u, partner = (probe(problem, each, orders, inputs, outputs, seed) for each in (points, partners))
-        return condition.operator(u, partner)
+        u = probe(problem, at, conditions.orders, inputs, outputs, seed)
+        return conditions.values(u, counts, at, normals, coefficients)
 
     return float(_differences(operator).square().mean().sqrt())
+
+
+def _first_guesses(problem: PDE) -> dict[str, Tensor]:
+    return {name: torch.tensor(float(guess)) for name, guess in problem.coefficients().items()}
 
 
 def _differences(operator: Callable[[int], Tensor]) -> Tensor:

@@ -1,0 +1,1 @@
+"""The loss of a PINN: its terms, and their weights by name."""

@@ -23,7 +23,7 @@ class _FixedNumbers(nn.Module):
         self._exact = {name: as_tensor(value, name).detach().double().cpu().clone() for name, value in given}
         for name, exact in self._exact.items():
             self.register_buffer(name, exact.to(torch.get_default_dtype(), copy=True))
-        self.register_load_state_dict_pre_hook(_take_exact)
+        self.register_load_state_dict_pre_hook(_take_exact)  # type: ignore[no-untyped-call]
 
     @classmethod
     def in_state(cls, state_dict: Mapping[str, Any], prefix: str) -> list[Tensor] | None:
@@ -41,7 +41,7 @@ class _FixedNumbers(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         dtypes = {name: getattr(self, name).dtype for name in self._exact}
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, exact in self._exact.items():
             if (buffer := getattr(self, name)).dtype != dtypes[name]:
                 buffer.copy_(exact)

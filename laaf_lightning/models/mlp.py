@@ -91,7 +91,7 @@ class MLP(nn.Module):
                 )
         # No modules where there are none, so that such a network is what it always was.
         self.input_scale, self.output_scale = input_scale, output_scale
-        self.register_load_state_dict_pre_hook(_take_scales)
+        self.register_load_state_dict_pre_hook(_take_scales)  # type: ignore[no-untyped-call]
 
     @property
     def example_input(self) -> Tensor:

@@ -57,7 +57,7 @@ class PDEModule(AdaptiveModule):
         )
         if units.are_there:
             self.term_units = units
-        self.register_load_state_dict_pre_hook(_take_units)
+        self.register_load_state_dict_pre_hook(_take_units)  # type: ignore[no-untyped-call]
 
     @property
     def solution(self) -> Solution:

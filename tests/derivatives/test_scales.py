@@ -44,7 +44,8 @@ def composed(network: MLP) -> Callable[[Tensor], Tensor]:
         *layers, last = network.linears
         for linear, activation in zip(layers, network.activations, strict=True):
             hidden = activation(linear(hidden))
-        return OFFSET + SCALE * last(hidden)
+        outputs: Tensor = OFFSET + SCALE * last(hidden)
+        return outputs
 
     return function
 

@@ -34,11 +34,11 @@ def error_of(problem: Rod) -> float:
     def closure() -> Tensor:
         optimizer.zero_grad()
         loss = pinn.loss(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     for _ in range(20):
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)
     grid = problem.grid()
     exact = problem.exact(grid)
     return float((pinn(grid).detach() - exact).norm() / (exact - problem.base).norm())
@@ -112,8 +112,8 @@ class Own(PINN):
 
 
 def test_a_network_of_ones_own_is_left_alone_unless_it_is_asked_for() -> None:
-    assert [type(part) for part in Own(LARGE).network] == [nn.Linear, nn.Tanh, nn.Linear]  # type: ignore[arg-type]
-    first, network, last = Own(LARGE, scale_inputs=True, output_scale="data").network  # type: ignore[misc]
+    assert [type(part) for part in Own(LARGE).network.children()] == [nn.Linear, nn.Tanh, nn.Linear]
+    first, network, last = Own(LARGE, scale_inputs=True, output_scale="data").network.children()
     assert isinstance(first, InputScale)
     assert isinstance(network, nn.Sequential)
     assert isinstance(last, OutputScale)
@@ -125,7 +125,7 @@ def test_a_network_around_ours_is_ones_own() -> None:
         def build_network(self) -> nn.Module:
             return nn.Sequential(InputScale([5e5], [5e5]), super().build_network())
 
-    outer, inner = Around(LARGE, **TINY).network  # type: ignore[misc]
+    outer, inner = Around(LARGE, **TINY).network.children()
     assert isinstance(outer, InputScale)
     assert inner.input_scale is None
 

@@ -42,7 +42,7 @@ class LearntCoefficients(nn.ParameterDict):
             self[name] = nn.Parameter(torch.tensor(own.inner(own.guess) if own.is_transformed else own.guess))
             if own.is_transformed:
                 self.register_buffer(name + _MARK, _mark(own))
-        self.register_load_state_dict_pre_hook(take_physical)
+        self.register_load_state_dict_pre_hook(take_physical)  # type: ignore[no-untyped-call]
 
     def __getitem__(self, key: str) -> Any:
         """Return the physical value.
@@ -80,7 +80,7 @@ def first_guesses(problem: PDE) -> nn.ParameterDict:
     if any(isinstance(guess, Coefficient) for guess in guesses.values()):
         return LearntCoefficients(guesses)
     plain = nn.ParameterDict({name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses.items()})
-    plain.register_load_state_dict_pre_hook(take_physical)
+    plain.register_load_state_dict_pre_hook(take_physical)  # type: ignore[no-untyped-call]
     return plain
 
 

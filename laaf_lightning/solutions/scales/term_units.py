@@ -49,7 +49,7 @@ class TermUnits(nn.Module):
         self.register_buffer(_RESIDUAL, None)
         self.register_buffer(_CONDITIONS, None)
         self._names: tuple[str, ...] = ()
-        self.register_load_state_dict_pre_hook(_make_room)
+        self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
 
     @classmethod
     def of(cls, problem: PDE, network: nn.Module, setting: ScaleTerms = "auto") -> TermUnits:

@@ -55,10 +55,10 @@ def test_the_residual_and_its_gradient_go_through_the_transform() -> None:
     losses = []
     for sign in (1, -1):
         with torch.no_grad():
-            trained += sign * h
+            trained.add_(sign * h)
         losses.append(pinn.loss(batch).item())
         with torch.no_grad():
-            trained -= sign * h
+            trained.sub_(sign * h)
     assert gradient.item() == pytest.approx((losses[0] - losses[1]) / (2 * h), rel=1e-4, abs=1e-14)
 
 

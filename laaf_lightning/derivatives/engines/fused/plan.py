@@ -109,7 +109,8 @@ class FusedPlan:
         for stage, after in zip(plan.stages, (*plan.stages[1:], None), strict=True):
             if stage.affine is not None:
                 layers.append((stage.affine, stage.slope))
-                has_bias = stage.affine.bias is not None or stage.outputs is not None
+                bias: Tensor | None = stage.affine.bias
+                has_bias = bias is not None or stage.outputs is not None
                 codes += [_code_after(after), int(has_bias), int(stage.slope is not None)]
         columns = tuple(column for order in plan.orders[1:] for column in (*order, -1)[:2])
         outputs = plan.stages[-1].outputs

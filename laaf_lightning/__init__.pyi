@@ -74,8 +74,11 @@ from laaf_lightning.problems import Disc as Disc
 from laaf_lightning.problems import Ellipse as Ellipse
 from laaf_lightning.problems import Geometry as Geometry
 from laaf_lightning.problems import Heat as Heat
+from laaf_lightning.problems import HeatPlate as HeatPlate
 from laaf_lightning.problems import Helmholtz as Helmholtz
 from laaf_lightning.problems import InverseBurgers as InverseBurgers
+from laaf_lightning.problems import Kovasznay as Kovasznay
+from laaf_lightning.problems import Lorenz as Lorenz
 from laaf_lightning.problems import Neumann as Neumann
 from laaf_lightning.problems import OverTime as OverTime
 from laaf_lightning.problems import Periodic as Periodic
@@ -83,6 +86,7 @@ from laaf_lightning.problems import PointCloud as PointCloud
 from laaf_lightning.problems import PointData as PointData
 from laaf_lightning.problems import Polygon as Polygon
 from laaf_lightning.problems import Robin as Robin
+from laaf_lightning.problems import Wave as Wave
 from laaf_lightning.solutions import Solution as Solution
 
 __all__: list[str]

@@ -93,8 +93,11 @@ def _by_unknown(batch: CollocationBatch, problem: PDE) -> Iterator[tuple[int, Te
         rows = torch.tensor([index for index, other in enumerate(about) if other == unknown])
         if not batch.condition_counts:
             rows = torch.arange(len(batch.condition_points))
-        yield component, batch.condition_points[rows], batch.condition_values[rows], len(rows) / len(
-            batch.condition_points
+        yield (
+            component,
+            batch.condition_points[rows],
+            batch.condition_values[rows],
+            len(rows) / len(batch.condition_points),
         )
 
 

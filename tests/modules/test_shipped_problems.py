@@ -32,7 +32,11 @@ from laaf_lightning.problems import (
 from tests.trainers import quiet_trainer
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "own_equation.ipynb"
-SPACE_TIME, PLANE, LINE = ["error", "field", "slices", "spectrum"], ["error", "field"], ["error", "solution", "spectrum"]
+SPACE_TIME, PLANE, LINE = (
+    ["error", "field", "slices", "spectrum"],
+    ["error", "field"],
+    ["error", "solution", "spectrum"],
+)
 SHIPPED: dict[str, tuple[PDE, list[str]]] = {
     "burgers": (Burgers(0.1), SPACE_TIME),
     "burgers hard": (Burgers(0.1, hard_conditions=True), SPACE_TIME),

@@ -141,7 +141,9 @@ def _check(problem: Lorenz) -> None:
             raise ConfigurationError(f"{name}={value} must be a finite number > 0")
     guesses = tuple(problem.first_guess)
     if len(guesses) != len(_PARAMETERS) or not all(math.isfinite(guess) for guess in guesses):
-        raise ConfigurationError(f"first_guess={problem.first_guess} must be three finite numbers, for sigma, rho, beta")
+        raise ConfigurationError(
+            f"first_guess={problem.first_guess} must be three finite numbers, for sigma, rho, beta"
+        )
     if problem.num_measurements < 2:
         raise ConfigurationError(f"num_measurements={problem.num_measurements} must be >= 2")
 

@@ -34,5 +34,5 @@ def test_errors_are_measured_on_a_grid_that_is_small_enough_to_be_looked_at_ofte
 
 @pytest.mark.parametrize("diffusivity", [0.0, -1.0, math.inf, math.nan])
 def test_a_diffusivity_that_is_none_is_refused(diffusivity: float) -> None:
-    with pytest.raises(ConfigurationError, match="diffusivity=.* must be a finite number > 0"):
+    with pytest.raises(ConfigurationError, match=r"^diffusivity=.* must be a finite number > 0"):
         HeatPlate(diffusivity)

@@ -39,5 +39,5 @@ def test_string_starts_with_a_displacement_and_a_velocity() -> None:
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, math.inf, math.nan])
 def test_a_speed_that_is_none_is_refused(speed: float) -> None:
-    with pytest.raises(ConfigurationError, match="speed=.* must be a finite number > 0"):
+    with pytest.raises(ConfigurationError, match=r"^speed=.* must be a finite number > 0"):
         Wave(speed)

@@ -87,6 +87,10 @@ JOBS: dict[str, tuple[Rows, int | None]] = {
         },
         None,
     ),
+    "smooth": (
+        {name: ((name,), ["--model.engine", "fused"]) for name in ("kovasznay", "wave", "heat_plate", "lorenz")},
+        None,
+    ),
 }
 
 
@@ -147,7 +151,8 @@ def result_table(results: dict[str, list[dict[str, Any]]], seconds: int | None) 
             cells.append("–" if not reached else spread(reached, "{:.0f}") + missed)
         ends = [value for run in runs for tag, value in run["last"].items() if tag.endswith("/mean")]
         cells.append(f"{min(ends):.1f}–{max(ends):.1f}" if ends else "1")
-        cells.append(spread([100 * v for run in runs for tag, v in run["last"].items() if tag.endswith("_error")]))
+        misses = [100 * v for run in runs for tag, v in run["last"].items() if tag.endswith("_error")]
+        cells.append(spread(misses, "{:.2g}"))
         rows.append([name, str(len(runs)), *cells])
     return table(heads, rows)
 

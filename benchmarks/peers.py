@@ -51,7 +51,7 @@ class DeepXDE(_Torch):
     """DeepXDE's `Model`: `train_step` bare, `train` as the loop."""
 
     def __init__(
-        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any], device: str
+        self, batch: CollocationBatch, linears: list[nn.Linear], equation: Any, adam: dict[str, Any], device: str
     ) -> None:
         os.environ["DDE_BACKEND"] = "pytorch"
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
@@ -60,15 +60,26 @@ class DeepXDE(_Torch):
         self.device = device
         torch.set_default_device(None)  # which DeepXDE sets to the GPU, if there is one
         with self._its_device():
-            self._build(dde, batch, linears, viscosity, adam)
+            self._build(dde, batch, linears, equation, adam)
 
     def _its_device(self) -> AbstractContextManager[Any]:
         return torch.device("cuda") if self.device == "cuda" else contextlib.nullcontext()
 
     def _build(
-        self, dde: Any, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any]
+        self, dde: Any, batch: CollocationBatch, linears: list[nn.Linear], equation: Any, adam: dict[str, Any]
     ) -> None:
         dde.config.set_default_float(str(batch.residual_points.dtype).removeprefix("torch."))
+        data, weights = self._described(dde, batch, equation)
+        net = dde.nn.FNN([linear.in_features for linear in linears] + [linears[-1].out_features], "tanh", "zeros")
+        _copy_weights(linears, list(net.linears))
+        self._model = dde.Model(data, net)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._model.compile(torch.optim.Adam(net.parameters(), **adam), loss_weights=weights)
+        self._data = data.train_next_batch()
+        self._clock = type("Clock", (_Clock, dde.callbacks.Callback), {})
+
+    def _described(self, dde: Any, batch: CollocationBatch, viscosity: float) -> tuple[Any, list[float] | None]:
+        """Return the equation with its points, and the weights of the loss's terms if they are not all 1."""
 
         def pde(x: Tensor, u: Tensor) -> Tensor:
             u_x = dde.grad.jacobian(u, x, i=0, j=0)
@@ -79,14 +90,8 @@ class DeepXDE(_Torch):
 
         geometry = dde.geometry.GeometryXTime(dde.geometry.Interval(-1, 1), dde.geometry.TimeDomain(0, 1))
         conditions = dde.icbc.PointSetBC(batch.condition_points.numpy(), batch.condition_values.numpy())
-        data = dde.data.TimePDE(geometry, pde, [conditions], num_domain=0, anchors=batch.residual_points.numpy())
-        net = dde.nn.FNN([linear.in_features for linear in linears] + [1], "tanh", "Glorot normal")
-        _copy_weights(linears, list(net.linears))
-        self._model = dde.Model(data, net)
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._model.compile(torch.optim.Adam(net.parameters(), **adam))
-        self._data = data.train_next_batch()
-        self._clock = type("Clock", (_Clock, dde.callbacks.Callback), {})
+        inside = batch.residual_points.numpy()
+        return dde.data.TimePDE(geometry, pde, [conditions], num_domain=0, anchors=inside), None
 
     def step(self) -> None:
         with self._its_device():
@@ -107,17 +112,38 @@ class PINA(_Torch):
     """PINA's physics-informed solver: its conditions and Adam bare, its Trainer, on Lightning, as the loop."""
 
     def __init__(
-        self, batch: CollocationBatch, linears: list[nn.Linear], viscosity: float, adam: dict[str, Any], device: str
+        self, batch: CollocationBatch, linears: list[nn.Linear], equation: Any, adam: dict[str, Any], device: str
     ) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import pina  # noqa: PLC0415  # an optional peer
-            from pina.domain import CartesianDomain  # noqa: PLC0415
-            from pina.equation.zoo import BurgersEquation  # noqa: PLC0415
             from pina.model import FeedForward  # noqa: PLC0415
             from pina.optim import TorchOptimizer  # noqa: PLC0415
-            from pina.problem import SpatialProblem, TimeDependentProblem  # noqa: PLC0415
             from pina.solver import PhysicsInformedSingleModelSolver  # noqa: PLC0415
+
+        self.device = device
+        ends, sizes = (linears[0].in_features, linears[-1].out_features), [part.out_features for part in linears[:-1]]
+        network = FeedForward(*ends, layers=sizes, func=nn.Tanh).to(device, batch.residual_points.dtype)
+        _copy_weights(linears, [part for part in network.modules() if isinstance(part, nn.Linear)])
+        problem, parts = self._described(pina, batch, equation)
+        self._pina = pina
+        self._solver = PhysicsInformedSingleModelSolver(
+            problem, network, optimizer=TorchOptimizer(torch.optim.Adam, **adam)
+        )
+        # Copies: evaluating makes the points require a gradient, which the Trainer's data must not.
+        self._parts = [
+            (condition, {name: _labelled_copy(pina, data, device) for name, data in given.items()}, weight)
+            for condition, given, weight in parts
+        ]
+        self._adam = torch.optim.Adam(network.parameters(), **adam)
+
+    def _described(
+        self, pina: Any, batch: CollocationBatch, viscosity: float
+    ) -> tuple[Any, list[tuple[Any, dict[str, Any], float]]]:
+        """Return the problem, and each condition with its data and the weight of its mean square."""
+        from pina.domain import CartesianDomain  # noqa: PLC0415
+        from pina.equation.zoo import BurgersEquation  # noqa: PLC0415
+        from pina.problem import SpatialProblem, TimeDependentProblem  # noqa: PLC0415
 
         labels = ["x", "t"]
         points = pina.LabelTensor(batch.residual_points.clone(), labels)
@@ -133,23 +159,11 @@ class PINA(_Torch):
             domains: dict[str, Any] = {}  # noqa: RUF012
             conditions = {"inside": inside, "given": given}  # noqa: RUF012
 
-        self.device = device
-        sizes = [linear.out_features for linear in linears[:-1]]
-        network = FeedForward(2, 1, layers=sizes, func=nn.Tanh).to(device, points.dtype)
-        _copy_weights(linears, [part for part in network.modules() if isinstance(part, nn.Linear)])
-        self._pina = pina
-        self._solver = PhysicsInformedSingleModelSolver(
-            Problem(), network, optimizer=TorchOptimizer(torch.optim.Adam, **adam)
-        )
-        # Copies: evaluating makes the points require a gradient, which the Trainer's data must not.
-        own, own_at = (pina.LabelTensor(part.to(device, copy=True), labels) for part in batch[:2])
-        targets = pina.LabelTensor(batch.condition_values.to(device, copy=True), ["u"])
-        self._parts = [(inside, {"input": own}), (given, {"input": own_at, "target": targets})]
-        self._adam = torch.optim.Adam(network.parameters(), **adam)
+        return Problem(), [(inside, {"input": points}, 1.0), (given, {"input": at, "target": values}, 1.0)]
 
     def _loss(self) -> Tensor:
-        parts = [condition.evaluate(data, self._solver).square().mean() for condition, data in self._parts]
-        loss: Tensor = (parts[0] + parts[1]).as_subclass(torch.Tensor)
+        parts = [weight * part.evaluate(data, self._solver).square().mean() for part, data, weight in self._parts]
+        loss: Tensor = torch.stack([part.as_subclass(torch.Tensor) for part in parts]).sum()
         return loss
 
     def step(self) -> None:
@@ -194,6 +208,10 @@ class _Clock:
 
     def on_batch_end(self) -> None:
         self.times.append(time.perf_counter())
+
+
+def _labelled_copy(pina: Any, data: Any, device: str) -> Any:
+    return pina.LabelTensor(data.as_subclass(torch.Tensor).to(device, copy=True), data.labels)
 
 
 def _copy_weights(source: list[nn.Linear], target: list[nn.Linear]) -> None:

@@ -79,8 +79,11 @@ from laaf_lightning.problems import Disc as Disc
 from laaf_lightning.problems import Ellipse as Ellipse
 from laaf_lightning.problems import Geometry as Geometry
 from laaf_lightning.problems import Heat as Heat
+from laaf_lightning.problems import HeatPlate as HeatPlate
 from laaf_lightning.problems import Helmholtz as Helmholtz
 from laaf_lightning.problems import InverseBurgers as InverseBurgers
+from laaf_lightning.problems import Kovasznay as Kovasznay
+from laaf_lightning.problems import Lorenz as Lorenz
 from laaf_lightning.problems import Neumann as Neumann
 from laaf_lightning.problems import OverTime as OverTime
 from laaf_lightning.problems import Pair as Pair
@@ -91,6 +94,7 @@ from laaf_lightning.problems import PointData as PointData
 from laaf_lightning.problems import Points as Points
 from laaf_lightning.problems import Polygon as Polygon
 from laaf_lightning.problems import Robin as Robin
+from laaf_lightning.problems import Wave as Wave
 from laaf_lightning.solutions import Solution as Solution
 
 __all__: list[str]

@@ -17,11 +17,26 @@ from laaf_lightning.callbacks import FigureCallback
 from laaf_lightning.data import CollocationDataModule
 from laaf_lightning.derivatives import AutogradField
 from laaf_lightning.modules import PINN
-from laaf_lightning.problems import PDE, AllenCahn, Burgers, Heat, Helmholtz, InverseBurgers
+from laaf_lightning.problems import (
+    PDE,
+    AllenCahn,
+    Burgers,
+    Heat,
+    HeatPlate,
+    Helmholtz,
+    InverseBurgers,
+    Kovasznay,
+    Lorenz,
+    Wave,
+)
 from tests.trainers import quiet_trainer
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "own_equation.ipynb"
-SPACE_TIME, PLANE = ["error", "field", "slices", "spectrum"], ["error", "field"]
+SPACE_TIME, PLANE, LINE = (
+    ["error", "field", "slices", "spectrum"],
+    ["error", "field"],
+    ["error", "solution", "spectrum"],
+)
 SHIPPED: dict[str, tuple[PDE, list[str]]] = {
     "burgers": (Burgers(0.1), SPACE_TIME),
     "burgers hard": (Burgers(0.1, hard_conditions=True), SPACE_TIME),
@@ -31,6 +46,16 @@ SHIPPED: dict[str, tuple[PDE, list[str]]] = {
     "allen-cahn hard": (AllenCahn(diffusivity=0.01, reaction=2.0, hard_conditions=True), SPACE_TIME),
     "heat": (Heat(), SPACE_TIME),
     "inverse burgers": (InverseBurgers(0.1, num_measurements=20), SPACE_TIME),
+    "heat plate": (HeatPlate(), []),
+    "heat plate hard": (HeatPlate(hard_conditions=True), []),
+    "kovasznay": (Kovasznay(), [f"{unknown}_{figure}" for unknown in "puv" for figure in PLANE]),
+    "kovasznay hard": (
+        Kovasznay(hard_conditions=True),
+        [f"{unknown}_{figure}" for unknown in "puv" for figure in PLANE],
+    ),
+    "lorenz": (Lorenz(num_measurements=5), [f"{unknown}_{figure}" for unknown in "xyz" for figure in LINE]),
+    "wave": (Wave(), SPACE_TIME),
+    "wave hard": (Wave(hard_conditions=True), SPACE_TIME),
 }
 
 

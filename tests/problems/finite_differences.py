@@ -29,8 +29,9 @@ class FiniteDifferenceField(Field):
         coordinates: Sequence[str],
         step: float,
         centre: Tensor | None = None,
+        unknowns: Sequence[str] = ("u",),
     ) -> None:
-        super().__init__(function(points), coordinates)
+        super().__init__(function(points), coordinates, unknowns)
         self._function, self._points = function, points
         self._weights: Mapping[int, float] = CENTRAL if centre is None else FORWARD
         ahead = torch.ones_like(points) if centre is None else torch.where(points < centre, 1.0, -1.0)

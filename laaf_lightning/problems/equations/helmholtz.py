@@ -15,6 +15,8 @@ from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions.faces import Dirichlet, zero
 from laaf_lightning.problems.pde import PDE, Ansatz
 
+_SIDES = {"left": ("x", -1.0), "right": ("x", 1.0), "bottom": ("y", -1.0), "top": ("y", 1.0)}
+
 
 @dataclass(frozen=True)
 class Helmholtz(PDE):
@@ -71,14 +73,7 @@ class Helmholtz(PDE):
         Returns:
             ``"left"``, ``"right"``, ``"bottom"`` and ``"top"``; none if they are hard.
         """
-        if self.hard_conditions:
-            return ()
-        return (
-            Dirichlet("left", ("x", -1.0), zero),
-            Dirichlet("right", ("x", 1.0), zero),
-            Dirichlet("bottom", ("y", -1.0), zero),
-            Dirichlet("top", ("y", 1.0), zero),
-        )
+        return () if self.hard_conditions else tuple(Dirichlet(side, at, zero) for side, at in _SIDES.items())
 
     def ansatz(self) -> Ansatz | None:
         """Return the hard conditions, if asked for.

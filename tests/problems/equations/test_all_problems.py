@@ -25,10 +25,14 @@ from laaf_lightning.problems import (
     Dirichlet,
     FaceCondition,
     Heat,
+    HeatPlate,
     Helmholtz,
     InverseBurgers,
+    Kovasznay,
+    Lorenz,
     Periodic,
     PointData,
+    Wave,
     check_problem,
     condition_orders,
     conflicts,
@@ -47,12 +51,24 @@ PROBLEMS: list[tuple[PDE, float]] = [
     (AllenCahn(diffusivity=0.01, reaction=2.0), 2e-3),
     (Heat(), 2e-3),
     (Heat(diffusivity=1.0), 2e-3),
+    (HeatPlate(), 2e-3),
+    (HeatPlate(diffusivity=0.5), 2e-3),
+    (Kovasznay(), 2e-3),
+    (Kovasznay(reynolds=5.0), 2e-3),
+    (Wave(), 2e-3),
+    (Wave(speed=0.3), 2e-3),
+    (Lorenz(), 1e-3),
+    (Lorenz(sigma=3.0, rho=15.0, beta=1.0, first_guess=(1.0, 1.0, 1.0), num_measurements=7), 1e-3),
 ]
 each_problem = pytest.mark.parametrize("problem", [problem for problem, _ in PROBLEMS], ids=repr)
 each_problem_and_step = pytest.mark.parametrize(
     ("problem", "step"), PROBLEMS, ids=[repr(problem) for problem, _ in PROBLEMS]
 )
-CAN_BE_HARD = [problem for problem, _ in PROBLEMS if isinstance(problem, (AllenCahn, Burgers, Helmholtz))]
+CAN_BE_HARD = [
+    problem
+    for problem, _ in PROBLEMS
+    if isinstance(problem, (AllenCahn, Burgers, HeatPlate, Helmholtz, Kovasznay, Wave))
+]
 each_hard_problem = pytest.mark.parametrize("soft", CAN_BE_HARD, ids=repr)
 
 # Off the edges: Allen–Cahn's initial value has a kink, which its reference solution resolves from t = 0.01 on.
@@ -84,7 +100,7 @@ def misfit(problem: PDE, condition: Condition, step: float) -> Tensor:
     def field(at: Tensor) -> FiniteDifferenceField:
         lower, upper = box(problem)
         return FiniteDifferenceField(
-            lambda p: exact(problem, p), at, problem.coordinates, step, centre=(lower + upper) / 2
+            lambda p: exact(problem, p), at, problem.coordinates, step, (lower + upper) / 2, problem.unknowns
         )
 
     partners = condition.partners(points, problem.coordinates)
@@ -111,10 +127,12 @@ def test_no_public_problem_is_missing_from_these_tests() -> None:
 @each_problem_and_step
 def test_exact_solution_has_no_residual(problem: PDE, step: float) -> None:
     points = interior(problem, 400)
-    field = FiniteDifferenceField(lambda p: exact(problem, p), points, problem.coordinates, step)
+    field = FiniteDifferenceField(
+        lambda p: exact(problem, p), points, problem.coordinates, step, unknowns=problem.unknowns
+    )
     scale = max(field.d(name).abs().max().item() for name in problem.coordinates)
     residual = problem.residual(problem.columns(points), field, **problem.true_coefficients())
-    assert residual.shape == (400, 1)
+    assert residual.shape == (400, len(problem.unknowns))
     assert residual.abs().max().item() < 1e-7 * scale
 
 
@@ -134,7 +152,7 @@ def test_exact_solution_misses_measurements_by_their_noise(problem: PDE, step: f
     for condition in problem.conditions():
         if isinstance(condition, PointData):
             measured = condition.target(condition.points)
-            noise = problem.noise * exact(problem, condition.points).std().item()  # type: ignore[attr-defined]
+            noise = getattr(problem, "noise", 0.0) * exact(problem, condition.points).std().item()
             # The root mean square of M normal numbers is within 1/√(2M) of σ; four times that is never exceeded.
             count = len(measured)
             rms = misfit(problem, condition, step).square().mean().sqrt().item()
@@ -148,22 +166,26 @@ def test_exact_solution_meets_prescribed_values_just_inside_too(problem: PDE) ->
         if isinstance(condition, Dirichlet):
             points = condition.place(interior(problem, 200), problem.coordinates)
             inside = points + 1e-10 * ((lower + upper) / 2 - points)
-            torch.testing.assert_close(exact(problem, inside), condition.target(points), rtol=0, atol=1e-6)
+            column = problem.unknowns.index(condition.unknown or "u")
+            u = exact(problem, inside)[:, column : column + 1]
+            torch.testing.assert_close(u, condition.target(points), rtol=0, atol=1e-6)
 
 
 @each_hard_problem
 def test_hard_conditions_hold_whatever_the_network_is(soft: PDE) -> None:
     problem, ansatz = hard(soft)
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1)).double()
+    ends = len(soft.coordinates), len(soft.unknowns)
+    network = nn.Sequential(nn.Linear(ends[0], 16), nn.Tanh(), nn.Linear(16, ends[1])).double()
     left = {condition.name for condition in problem.conditions()}
     hard_ones = [condition for condition in soft.conditions() if condition.name not in left]
     assert len(hard_ones) > 0
     assert len(left) == len(soft.conditions()) - len(hard_ones)
     for condition in hard_ones:
         points = condition.place(interior(soft, 100), soft.coordinates)
-        u = AutogradField(lambda p: ansatz.offset(p) + ansatz.factor(p) * network(p), points, soft.coordinates)
-        assert condition_orders(soft, [condition]) == frozenset()
+        u = AutogradField(
+            lambda p: ansatz.offset(p) + ansatz.factor(p) * network(p), points, soft.coordinates, soft.unknowns
+        )
         torch.testing.assert_close(condition.operator(u, None), condition.target(points), rtol=0, atol=1e-13)
 
 
@@ -172,7 +194,7 @@ def test_hard_conditions_leave_the_exact_solution_within_reach(soft: PDE) -> Non
     problem, ansatz = hard(soft)
     points = interior(problem, 500, margin=1e-3)
     factor = ansatz.factor(points)
-    assert factor.shape == ansatz.offset(points).shape == (500, 1)
+    assert factor.shape == ansatz.offset(points).shape == (500, len(problem.unknowns))
     assert factor.min().item() > 0
     network = (exact(problem, points) - ansatz.offset(points)) / factor
     assert network.abs().max().item() < 100
@@ -211,10 +233,10 @@ def test_learnt_coefficients_are_those_whose_true_values_are_known(problem: PDE)
 def test_exact_solution_is_float64_without_graph_for_any_float_points(problem: PDE) -> None:
     points = interior(problem, 7).float().requires_grad_()
     u = exact(problem, points)
-    assert u.shape == (7, 1)
+    assert u.shape == (7, len(problem.unknowns))
     assert u.dtype == torch.float64
     assert not u.requires_grad
-    assert exact(problem, points[:0]).shape == (0, 1)
+    assert exact(problem, points[:0]).shape == (0, len(problem.unknowns))
 
 
 @each_problem

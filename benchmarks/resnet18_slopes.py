@@ -8,8 +8,8 @@ other set without slopes, with a new last layer: only that layer, that layer and
 BatchNorms' weights, all weights. Test accuracy after the last step. Each method's learning rate is chosen on each set
 among a quarter of, once and four times a usual one (with slopes from a fixed body: the slopes' one), by the accuracy on
 a fifth of the training images that 300 steps do not see, with a seed of its own. Every finished run is a line of the
-file, and a run that is there is not repeated, so that the study can be stopped and goes on. `--workers` runs are made at
-once, each in a process of its own with one thread. Images are of one channel, repeated to three.
+file, and a run that is there is not repeated, so that the study can be stopped and goes on. `--workers` runs are made
+at once, each in a process of its own with one thread. Images are of one channel, repeated to three.
 """
 
 from __future__ import annotations
@@ -147,13 +147,13 @@ def weights_of(run: Run, options: Any) -> Path:
 def stages(options: Any) -> Iterable[list[Run]]:
     """List the runs: those that choose learning rates first, and networks before what they are carried to."""
     tuning = TUNING_SEED, TUNING_STEPS
-    for start in METHODS:
-        yield [Run(start, name, m, *tuning, f) for m in METHODS[start] for f in FACTORS for name in options.sets]
-    for start in METHODS:
+    for start, methods in METHODS.items():
+        yield [Run(start, name, m, *tuning, f) for m in methods for f in FACTORS for name in options.sets]
+    for start, methods in METHODS.items():
         yield [
             Run(start, name, m, seed, options.steps, None)
             for seed in options.seeds
-            for m in METHODS[start]
+            for m in methods
             for name in options.sets
         ]
 

@@ -30,10 +30,7 @@ def site_of(name: str, scope: Any, shape: tuple[int, ...] | None) -> AdaptiveAct
 @pytest.mark.parametrize("scope", ["layer", "neuron"])
 @pytest.mark.parametrize("name", KNOWN)
 def test_at_the_start_bits_are_those_of_the_function(name: str, scope: str, dtype: torch.dtype) -> None:
-    if dtype.itemsize == 2:
-        z = every_number(dtype).to(GPU)
-    else:
-        z = (3 * noise(2**16)).to(GPU, dtype)
+    z = every_number(dtype).to(GPU) if dtype.itemsize == 2 else (3 * noise(2**16)).to(GPU, dtype)
     site = site_of(name, scope, (2**16,) if scope == "neuron" else None)
     if name in WITHOUT_SIGMA:
         site = site.to(dtype)
@@ -76,7 +73,7 @@ def test_compiled_is_as_eager(scope: Any, precision: str) -> None:
     eager = LeNet(10, scope=scope, n=3).to(GPU)
     for _, slope in named_slopes(eager):
         slope.data.mul_(1.1)
-    compiled = torch.compile(copy.deepcopy(eager))
+    compiled: Any = torch.compile(copy.deepcopy(eager))
     x, y = torch.randn(64, 1, 28, 28, device=GPU), torch.randint(10, (64,), device=GPU)
     for network in (eager, compiled):
         with torch.autocast(GPU, dtype=torch.bfloat16, enabled=precision == "bfloat16"):

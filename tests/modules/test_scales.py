@@ -73,7 +73,7 @@ def test_all_engines_give_the_same_loss_and_gradient() -> None:
     batch, found = batch_of(LARGE), []
     for engine in ("autograd", "taylor"):
         torch.manual_seed(0)
-        pinn = PINN(LARGE, **TINY, engine=engine).double()  # type: ignore[arg-type]
+        pinn = PINN(LARGE, **TINY, engine=engine).double()
         loss = pinn.loss(batch)
         found.append((loss.detach(), *torch.autograd.grad(loss, [*pinn.parameters()])))
     for one, other in zip(*found, strict=True):

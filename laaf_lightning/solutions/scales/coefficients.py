@@ -80,7 +80,7 @@ def first_guesses(problem: PDE) -> nn.ParameterDict:
     if any(isinstance(guess, Coefficient) for guess in guesses.values()):
         return LearntCoefficients(guesses)
     plain = nn.ParameterDict({name: nn.Parameter(torch.tensor(float(guess))) for name, guess in guesses.items()})
-    plain.register_load_state_dict_pre_hook(take_physical)  # type: ignore[no-untyped-call]
+    plain.register_load_state_dict_pre_hook(take_physical)
     return plain
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -12,22 +11,8 @@ from laaf_lightning.derivatives import KnownFactors
 from laaf_lightning.solutions.known_gradients import flattened, with_gradients
 
 
-class SumOver(Protocol):
-    """Maps points, and the known factors of hard conditions there, to a sum over the points, 0-dim."""
-
-    def __call__(self, points: Tensor, known: KnownFactors | None, /, *rows: Tensor) -> Tensor:
-        """Return the sum.
-
-        Args:
-            points: shape (N, d).
-            known: at these points.
-            rows: what else belongs to these points, if anything does.
-        """
-        ...
-
-
 def sum_in_chunks(
-    function: SumOver,
+    function: Callable[..., Tensor],
     points: Tensor,
     known: KnownFactors | None,
     size: int | None,
@@ -39,7 +24,7 @@ def sum_in_chunks(
     Nothing of a chunk is then kept but its gradients; they are those of first order, without a graph of their own.
 
     Args:
-        function: the sum over some points.
+        function: maps points (N, d), the known factors there, and their rows if any, to the sum over them, 0-dim.
         points: shape (N, d).
         known: at these points.
         size: most points at a time; None for all.

@@ -125,7 +125,7 @@ class PointwiseWeights(StateInCheckpoint):
                 f"PointwiseWeights sets weights before each optimiser step, and {name} optimises manually, so that "
                 f"only itself knows when that is: set them in its training_step, {_OFF}"
             )
-        data = getattr(trainer, "datamodule", None)
+        data: Any = getattr(trainer, "datamodule", None)
         if not callable(getattr(data, "residual_points", None)):
             lacks = "this fit has only loaders" if data is None else f"{type(data).__name__} has no residual_points()"
             raise ConfigurationError(
@@ -201,4 +201,4 @@ class PointwiseWeights(StateInCheckpoint):
     @staticmethod
     def _release(module: LightningModule) -> None:
         if getattr(module, "point_weights", None) is not None:
-            module.point_weights = None
+            module.point_weights = None  # type: ignore[assignment]

@@ -25,14 +25,12 @@ class WeightedTerms(PDEModule):
     Attributes:
         weight_residual: W_F.
         weight_data: W_u.
-        point_weights: what the squared residual of each point of the step's batch is multiplied by, shape (N, 1), set
-            by a callback; None for 1. A batch of another size goes without.
     """
 
     weight_residual = LossWeight()
     weight_data = LossWeight()
     _term_weights: TermWeights  # private: what restores public attributes knows no such mapping
-    point_weights: Tensor | None = None
+    _weights_of_points: Tensor | None = None
 
     def _weigh(self, given: Mapping[str, float | WeightSchedule] | None) -> None:
         """Take the weights by name, once the problem is known to be sound."""
@@ -46,7 +44,17 @@ class WeightedTerms(PDEModule):
 
     @weights.setter
     def weights(self, given: Mapping[str, float | WeightSchedule]) -> None:
-        self._term_weights.update(given)
+        for name, weight in given.items():
+            self._term_weights[name] = weight
+
+    @property
+    def point_weights(self) -> Tensor | None:
+        """What each squared residual of the step's batch is multiplied by, (N, 1), set by a callback; None for 1."""
+        return self._weights_of_points
+
+    @point_weights.setter
+    def point_weights(self, weights: Tensor | None) -> None:
+        self._weights_of_points = weights
 
     def loss_terms(self, batch: CollocationBatch) -> dict[str, Tensor]:
         """Return the terms of the loss without their weights; those of points, where there are some, are inside.
@@ -163,7 +171,7 @@ class WeightedTerms(PDEModule):
             self.weights.go_to(trainer.global_step)
 
     def _point_weights(self, batch: CollocationBatch) -> Tensor | None:
-        weights = self.point_weights
+        weights = self.point_weights  # a batch of another size goes without
         return weights if weights is not None and len(weights) == len(batch.residual_points) else None
 
     @property

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -196,7 +195,7 @@ def test_a_run_resumed_at_any_step_equals_an_uninterrupted_one_bit_for_bit(tmp_p
 
 
 def test_names_are_balanced_where_terms_have_names_and_not_before() -> None:
-    logs: dict[str, Mapping[str, Any]] = {}
+    logs: dict[str, set[str]] = {}
     for key, problem, by_name in [("pooled", Coupled(), None), ("named", Named(), None), ("asked", Coupled(), True)]:
         model = pinn_of(problem)
         trainer = quiet_trainer(

@@ -70,9 +70,10 @@ def test_a_bare_solution_has_them_too_and_hard_conditions_are_built_in() -> None
 
 
 def test_they_are_logged_balanced_and_seen_by_the_schemes() -> None:
-    for scheme in ("gradient_norms", "ntk", "relobralo"):
+    schemes: list[Any] = ["gradient_norms", "ntk", "relobralo"]
+    for scheme in schemes:
         model: Any = pinn_of(WithMass(), weights={"jerk": 1e-3})
-        weights = laaf.AdaptiveLossWeights(1, scheme=scheme)  # type: ignore[arg-type]
+        weights = laaf.AdaptiveLossWeights(1, scheme=scheme)
         trainer = quiet_trainer(weights, max_steps=2, limit_val_batches=0, precision="64-true")
         trainer.fit(model, datamodule=laaf.CollocationDataModule(WithMass(), 12, 4))
         assert {"train/mse_mass", "loss_weight/mass", "loss_weight/jerk"} <= set(trainer.callback_metrics)

@@ -21,7 +21,8 @@ from laaf_lightning import PDE, CollocationBatch, HeatPlate, Kovasznay
 class DeepXDEOfAny(DeepXDE):
     """DeepXDE's `Model` of one of `EQUATIONS`."""
 
-    def _described(self, dde: Any, batch: CollocationBatch, problem: PDE) -> tuple[Any, list[float]]:
+    def _described(self, dde: Any, batch: CollocationBatch, equation: PDE) -> tuple[Any, list[float]]:
+        problem = equation
         lower, upper = zip(*(problem.domain[name] for name in problem.coordinates), strict=True)
         written = EQUATIONS[type(problem)][0]
         given = list(_by_unknown(batch, problem))
@@ -40,12 +41,13 @@ class PINAOfAny(PINA):
     """PINA's conditions of one of `EQUATIONS`; its loop would weigh them otherwise."""
 
     def _described(
-        self, pina: Any, batch: CollocationBatch, problem: PDE
+        self, pina: Any, batch: CollocationBatch, equation: PDE
     ) -> tuple[Any, list[tuple[Any, dict[str, Any], float]]]:
         from pina.domain import CartesianDomain  # noqa: PLC0415
         from pina.equation import Equation  # noqa: PLC0415
         from pina.problem import SpatialProblem, TimeDependentProblem  # noqa: PLC0415
 
+        problem = equation
         labels, written = list(problem.coordinates), EQUATIONS[type(problem)][1]
         points = pina.LabelTensor(batch.residual_points.clone(), labels)
         inside = pina.Condition(input=points, equation=Equation(lambda x, u: written(problem, x, u)))

@@ -78,14 +78,20 @@ class DeepXDE(_Torch):
         self._data = data.train_next_batch()
         self._clock = type("Clock", (_Clock, dde.callbacks.Callback), {})
 
-    def _described(self, dde: Any, batch: CollocationBatch, viscosity: float) -> tuple[Any, list[float] | None]:
-        """Return the equation with its points, and the weights of the loss's terms if they are not all 1."""
+    def _described(self, dde: Any, batch: CollocationBatch, equation: Any) -> tuple[Any, list[float] | None]:
+        """Return the equation with its points, and the weights of the loss's terms if they are not all 1.
+
+        Args:
+            dde: the package.
+            batch: the points.
+            equation: here the viscosity.
+        """
 
         def pde(x: Tensor, u: Tensor) -> Tensor:
             u_x = dde.grad.jacobian(u, x, i=0, j=0)
             u_t = dde.grad.jacobian(u, x, i=0, j=1)
             u_xx: Tensor = dde.grad.hessian(u, x, i=0, j=0)
-            residual: Tensor = u_t + u * u_x - viscosity * u_xx
+            residual: Tensor = u_t + u * u_x - equation * u_xx
             return residual
 
         geometry = dde.geometry.GeometryXTime(dde.geometry.Interval(-1, 1), dde.geometry.TimeDomain(0, 1))
@@ -138,9 +144,15 @@ class PINA(_Torch):
         self._adam = torch.optim.Adam(network.parameters(), **adam)
 
     def _described(
-        self, pina: Any, batch: CollocationBatch, viscosity: float
+        self, pina: Any, batch: CollocationBatch, equation: Any
     ) -> tuple[Any, list[tuple[Any, dict[str, Any], float]]]:
-        """Return the problem, and each condition with its data and the weight of its mean square."""
+        """Return the problem, and each condition with its data and the weight of its mean square.
+
+        Args:
+            pina: the package.
+            batch: the points.
+            equation: here the viscosity.
+        """
         from pina.domain import CartesianDomain  # noqa: PLC0415
         from pina.equation.zoo import BurgersEquation  # noqa: PLC0415
         from pina.problem import SpatialProblem, TimeDependentProblem  # noqa: PLC0415
@@ -149,7 +161,7 @@ class PINA(_Torch):
         points = pina.LabelTensor(batch.residual_points.clone(), labels)
         at = pina.LabelTensor(batch.condition_points.clone(), labels)
         values = pina.LabelTensor(batch.condition_values.clone(), ["u"])
-        inside = pina.Condition(input=points, equation=BurgersEquation(viscosity))
+        inside = pina.Condition(input=points, equation=BurgersEquation(equation))
         given = pina.Condition(input=at, target=values)
 
         class Problem(SpatialProblem, TimeDependentProblem):  # type: ignore[misc]  # untyped

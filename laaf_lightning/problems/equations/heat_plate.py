@@ -115,4 +115,5 @@ class HeatPlate(PDE):
 
 def _vanishing(points: Tensor) -> Tensor:
     x, y, t = points.split(1, dim=1)
-    return t * 4 * x * (1 - x) * 4 * y * (1 - y)
+    vanishing: Tensor = t * 4 * x * (1 - x) * 4 * y * (1 - y)
+    return vanishing

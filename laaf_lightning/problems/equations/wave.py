@@ -103,4 +103,5 @@ def _displacement(points: Tensor) -> Tensor:
 
 def _vanishing(points: Tensor) -> Tensor:
     x, t = points.split(1, dim=1)
-    return t * t * x * (1 - x)
+    vanishing: Tensor = t * t * x * (1 - x)
+    return vanishing

@@ -46,7 +46,8 @@ def test_a_patch_takes_values_on_the_sides_alone() -> None:
     def on_sides(at: torch.Tensor) -> torch.Tensor:
         x, y = at.split(1, dim=1)
         assert ((x == -0.5) | (x == 1.0) | (y == -0.5) | (y == 1.5)).all()
-        return torch.sin(3 * x) + y**3 + x * y
+        values: torch.Tensor = torch.sin(3 * x) + y**3 + x * y
+        return values
 
     x, y = points.split(1, dim=1)
     # For f(x) + g(y) + xy the patch is exact.

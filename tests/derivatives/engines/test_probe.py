@@ -104,3 +104,13 @@ def test_what_an_error_interrupts_is_put_back_too() -> None:
         fail()
     assert not network.training
     assert not network.get_buffer("0.running_mean").any()
+
+
+def test_what_did_not_change_is_not_written_over_so_that_a_graph_may_hold_it() -> None:
+    network, weight = nn.BatchNorm1d(2).eval(), nn.Parameter(torch.ones(2))
+    y = (network.get_buffer("running_var") * weight).sum()
+    with as_it_was(network):
+        network(torch.rand(3, 2))
+    y.backward()
+    assert weight.grad is not None
+    assert torch.equal(weight.grad, torch.ones(2))

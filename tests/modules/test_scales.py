@@ -80,6 +80,14 @@ def test_all_engines_give_the_same_loss_and_gradient() -> None:
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
+def test_it_trains_while_the_terms_of_several_conditions_are_logged_apart() -> None:
+    pinn, data = PINN(LARGE, **TINY), CollocationDataModule(LARGE, 10, 1)
+    trainer = quiet_trainer(max_steps=2, max_epochs=-1, limit_val_batches=0, log_every_n_steps=1)
+    trainer.fit(pinn, datamodule=data)
+    assert trainer.callback_metrics.keys() >= {"train/mse_left", "train/mse_right"}
+    assert trainer.global_step == 2
+
+
 def test_a_checkpoint_holds_maps_and_units(tmp_path: Path) -> None:
     pinn, data = PINN(LARGE, **TINY), CollocationDataModule(LARGE, 10, 1)
     trainer = quiet_trainer(max_steps=2, max_epochs=-1, limit_val_batches=0)

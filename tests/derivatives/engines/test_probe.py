@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from laaf_lightning.derivatives import OutputScale
 from laaf_lightning.derivatives.engines.probe import as_it_was, outputs_at, refuse_mixing
 from laaf_lightning.errors import ConfigurationError
 
@@ -104,3 +105,15 @@ def test_what_an_error_interrupts_is_put_back_too() -> None:
         fail()
     assert not network.training
     assert not network.get_buffer("0.running_mean").any()
+
+
+def test_a_graph_that_waits_for_its_backward_pass_is_not_disturbed() -> None:
+    network = nn.Sequential(OutputScale([3.0], [2.0]), nn.BatchNorm1d(1))
+    points = torch.rand(5, 1, requires_grad=True)
+    outputs = network[0](points)
+    with as_it_was(network, training=True):
+        network(points)
+    outputs.sum().backward()
+    assert points.grad is not None
+    assert points.grad.tolist() == [[2.0]] * 5
+    assert network[1].running_mean.tolist() == [0.0]

@@ -92,6 +92,8 @@ from laaf_lightning.problems import Periodic as Periodic
 from laaf_lightning.problems import PointCloud as PointCloud
 from laaf_lightning.problems import PointData as PointData
 from laaf_lightning.problems import Points as Points
+from laaf_lightning.problems import PoissonDisc as PoissonDisc
+from laaf_lightning.problems import PoissonL as PoissonL
 from laaf_lightning.problems import Polygon as Polygon
 from laaf_lightning.problems import Robin as Robin
 from laaf_lightning.problems import Wave as Wave

@@ -35,7 +35,10 @@ NAMES = {
         "BurgersDataModule CIFAR100DataModule CIFAR10DataModule CollocationDataModule DiscontinuousFunctionDataModule "
         "FashionMNISTDataModule KMNISTDataModule MNISTDataModule SVHNDataModule SemeionDataModule",
     ),
-    "problem": ("Problems", "AllenCahn Burgers Heat HeatPlate Helmholtz InverseBurgers Kovasznay Lorenz Wave"),
+    "problem": (
+        "Problems",
+        "AllenCahn Burgers Heat HeatPlate Helmholtz InverseBurgers Kovasznay Lorenz PoissonDisc PoissonL Wave",
+    ),
     "weight": ("Schedules for --slope_recovery.weight", "ConstantWeight CosineDecay LinearDecay OffAfter"),
 }
 _TITLES = {"<class 'pytorch_lightning.core.module.LightningModule'>": "The model"}

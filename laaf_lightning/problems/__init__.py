@@ -28,6 +28,8 @@ from laaf_lightning.problems.equations.helmholtz import Helmholtz as Helmholtz
 from laaf_lightning.problems.equations.inverse_burgers import InverseBurgers as InverseBurgers
 from laaf_lightning.problems.equations.kovasznay import Kovasznay as Kovasznay
 from laaf_lightning.problems.equations.lorenz import Lorenz as Lorenz
+from laaf_lightning.problems.equations.poisson import PoissonDisc as PoissonDisc
+from laaf_lightning.problems.equations.poisson import PoissonL as PoissonL
 from laaf_lightning.problems.equations.wave import Wave as Wave
 from laaf_lightning.problems.exact_solution import exact_solution as exact_solution
 from laaf_lightning.problems.exact_solution import own_grid as own_grid

@@ -27,6 +27,8 @@ from laaf_lightning.problems import (
     InverseBurgers,
     Kovasznay,
     Lorenz,
+    PoissonDisc,
+    PoissonL,
     Wave,
 )
 from tests.trainers import quiet_trainer
@@ -54,6 +56,9 @@ SHIPPED: dict[str, tuple[PDE, list[str]]] = {
         [f"{unknown}_{figure}" for unknown in "puv" for figure in PLANE],
     ),
     "lorenz": (Lorenz(num_measurements=5), [f"{unknown}_{figure}" for unknown in "xyz" for figure in LINE]),
+    "poisson disc": (PoissonDisc(), PLANE),
+    "poisson l": (PoissonL(), PLANE),
+    "poisson l hard": (PoissonL(hard_conditions=True), PLANE),
     "wave": (Wave(), SPACE_TIME),
     "wave hard": (Wave(hard_conditions=True), SPACE_TIME),
 }

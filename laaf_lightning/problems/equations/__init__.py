@@ -10,4 +10,6 @@ from laaf_lightning.problems.equations.helmholtz import Helmholtz as Helmholtz
 from laaf_lightning.problems.equations.inverse_burgers import InverseBurgers as InverseBurgers
 from laaf_lightning.problems.equations.kovasznay import Kovasznay as Kovasznay
 from laaf_lightning.problems.equations.lorenz import Lorenz as Lorenz
+from laaf_lightning.problems.equations.poisson import PoissonDisc as PoissonDisc
+from laaf_lightning.problems.equations.poisson import PoissonL as PoissonL
 from laaf_lightning.problems.equations.wave import Wave as Wave

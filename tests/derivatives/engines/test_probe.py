@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from laaf_lightning.derivatives import OutputScale
 from laaf_lightning.derivatives.engines.probe import as_it_was, outputs_at, refuse_mixing
 from laaf_lightning.errors import ConfigurationError
 
@@ -106,11 +107,14 @@ def test_what_an_error_interrupts_is_put_back_too() -> None:
     assert not network.get_buffer("0.running_mean").any()
 
 
-def test_what_did_not_change_is_not_written_over_so_that_a_graph_may_hold_it() -> None:
-    network, weight = nn.BatchNorm1d(2).eval(), nn.Parameter(torch.ones(2))
-    y = (network.get_buffer("running_var") * weight).sum()
-    with as_it_was(network):
-        network(torch.rand(3, 2))
-    y.backward()
-    assert weight.grad is not None
-    assert torch.equal(weight.grad, torch.ones(2))
+def test_a_graph_that_waits_for_its_backward_pass_is_not_disturbed() -> None:
+    scale, norm = OutputScale([3.0], [2.0]), nn.BatchNorm1d(1)
+    points = torch.rand(5, 1, requires_grad=True)
+    outputs = scale(points)
+    with as_it_was(network := nn.Sequential(scale, norm), training=True):
+        network(points)
+    outputs.sum().backward()
+    assert points.grad is not None
+    assert points.grad.tolist() == [[2.0]] * 5
+    assert norm.running_mean is not None
+    assert norm.running_mean.tolist() == [0.0]

@@ -20,8 +20,10 @@ from laaf_lightning.problems import (
     PDE,
     AllenCahn,
     Ansatz,
+    Box,
     Burgers,
     Condition,
+    ConditionSet,
     Dirichlet,
     FaceCondition,
     Heat,
@@ -32,11 +34,14 @@ from laaf_lightning.problems import (
     Lorenz,
     Periodic,
     PointData,
+    PoissonDisc,
+    PoissonL,
     Wave,
     check_problem,
     condition_orders,
     conflicts,
 )
+from laaf_lightning.problems.conditions.places import Drawn
 from tests.problems.finite_differences import FiniteDifferenceField
 
 # Every public problem stands here, with a step that resolves its finest structure.
@@ -57,6 +62,9 @@ PROBLEMS: list[tuple[PDE, float]] = [
     (Kovasznay(reynolds=5.0), 2e-3),
     (Wave(), 2e-3),
     (Wave(speed=0.3), 2e-3),
+    (PoissonDisc(), 2e-3),
+    (PoissonDisc(wavenumber=0.5), 2e-3),
+    (PoissonL(), 1e-3),
     (Lorenz(), 1e-3),
     (Lorenz(sigma=3.0, rho=15.0, beta=1.0, first_guess=(1.0, 1.0, 1.0), num_measurements=7), 1e-3),
 ]
@@ -67,7 +75,7 @@ each_problem_and_step = pytest.mark.parametrize(
 CAN_BE_HARD = [
     problem
     for problem, _ in PROBLEMS
-    if isinstance(problem, (AllenCahn, Burgers, HeatPlate, Helmholtz, Kovasznay, Wave))
+    if isinstance(problem, (AllenCahn, Burgers, HeatPlate, Helmholtz, Kovasznay, PoissonL, Wave))
 ]
 each_hard_problem = pytest.mark.parametrize("soft", CAN_BE_HARD, ids=repr)
 
@@ -82,9 +90,20 @@ def box(problem: PDE) -> tuple[Tensor, Tensor]:
 
 def interior(problem: PDE, count: int, margin: float = MARGIN) -> Tensor:
     lower, upper = box(problem)
-    generator = torch.Generator().manual_seed(0)
-    unit = torch.rand(count, len(lower), dtype=torch.float64, generator=generator)
-    return lower + margin + (upper - lower - 2 * margin) * unit
+    generator, on_box = torch.Generator().manual_seed(0), isinstance(problem.geometry, Box)
+    unit = torch.rand(count if on_box else 4 * count, len(lower), dtype=torch.float64, generator=generator)
+    points = lower + margin + (upper - lower - 2 * margin) * unit
+    if on_box:
+        return points
+    around = torch.cartesian_prod(*[torch.tensor([-margin, margin], dtype=torch.float64)] * len(lower))
+    return points[torch.stack([problem.geometry.contains(points + step) for step in around]).all(dim=0)][:count]
+
+
+def place(problem: PDE, condition: Condition, count: int) -> Drawn:
+    if not isinstance(problem.geometry, Box):
+        return condition.draw(problem.geometry, count)
+    points = condition.place(interior(problem, count), problem.coordinates)
+    return Drawn(points, None, condition.partners(points, problem.coordinates))
 
 
 def exact(problem: PDE, points: Tensor) -> Tensor:
@@ -95,16 +114,14 @@ def exact(problem: PDE, points: Tensor) -> Tensor:
 
 def misfit(problem: PDE, condition: Condition, step: float) -> Tensor:
     """Return by how much the exact solution misses a condition, looking at it from inside the domain only."""
-    points = condition.place(interior(problem, 100), problem.coordinates)
-
-    def field(at: Tensor) -> FiniteDifferenceField:
-        lower, upper = box(problem)
-        return FiniteDifferenceField(
-            lambda p: exact(problem, p), at, problem.coordinates, step, (lower + upper) / 2, problem.unknowns
-        )
-
-    partners = condition.partners(points, problem.coordinates)
-    return condition.operator(field(points), None if partners is None else field(partners)) - condition.target(points)
+    points, normals, partners = place(problem, condition, 100)
+    at = points if partners is None else torch.cat([points, partners])
+    lower, upper = box(problem)
+    u = FiniteDifferenceField(
+        lambda p: exact(problem, p), at, problem.coordinates, step, (lower + upper) / 2, problem.unknowns
+    )
+    counts = {condition.name: len(points)}
+    return ConditionSet(problem).values(u, counts, at, normals) - condition.target(points)
 
 
 def hard(soft: PDE) -> tuple[PDE, Ansatz]:
@@ -164,7 +181,7 @@ def test_exact_solution_meets_prescribed_values_just_inside_too(problem: PDE) ->
     lower, upper = box(problem)
     for condition in problem.conditions():
         if isinstance(condition, Dirichlet):
-            points = condition.place(interior(problem, 200), problem.coordinates)
+            points = place(problem, condition, 200).points
             inside = points + 1e-10 * ((lower + upper) / 2 - points)
             column = problem.unknowns.index(condition.unknown or "u")
             u = exact(problem, inside)[:, column : column + 1]
@@ -182,7 +199,7 @@ def test_hard_conditions_hold_whatever_the_network_is(soft: PDE) -> None:
     assert len(hard_ones) > 0
     assert len(left) == len(soft.conditions()) - len(hard_ones)
     for condition in hard_ones:
-        points = condition.place(interior(soft, 100), soft.coordinates)
+        points = place(soft, condition, 100).points
         u = AutogradField(
             lambda p: ansatz.offset(p) + ansatz.factor(p) * network(p), points, soft.coordinates, soft.unknowns
         )
@@ -217,7 +234,11 @@ def test_description_is_sound_and_no_conditions_disagree(problem: PDE) -> None:
 def test_conditions_lie_on_the_boundary(problem: PDE) -> None:
     assert len(problem.conditions()) > 0
     for condition in problem.conditions():
-        if isinstance(condition, FaceCondition):
+        if not isinstance(problem.geometry, Box):
+            points = place(problem, condition, 100).points
+            assert problem.geometry.contains(points).all()
+            assert not problem.geometry.contains(1.001 * points).all()
+        elif isinstance(condition, FaceCondition):
             coordinate, position = condition.at
             assert position in problem.domain[coordinate]
         elif isinstance(condition, Periodic):
@@ -261,7 +282,8 @@ def test_axes_rise_from_end_to_end_of_the_domain(problem: PDE) -> None:
 def test_grid_is_all_combinations_with_the_last_coordinate_fastest(problem: PDE) -> None:
     axes = [problem.axes()[name].numpy() for name in problem.coordinates]
     expected = np.stack([part.ravel() for part in np.meshgrid(*axes, indexing="ij")], axis=1)
-    np.testing.assert_array_equal(problem.grid().numpy(), expected)
+    inside = problem.geometry.contains(torch.from_numpy(expected)).numpy()
+    np.testing.assert_array_equal(problem.grid().numpy(), expected[inside])
     assert problem.grid().dtype == torch.float64
 
 

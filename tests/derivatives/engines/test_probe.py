@@ -104,3 +104,15 @@ def test_what_an_error_interrupts_is_put_back_too() -> None:
         fail()
     assert not network.training
     assert not network.get_buffer("0.running_mean").any()
+
+
+def test_a_graph_that_waits_for_its_backward_pass_bears_a_look_at_the_network() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    network.register_buffer("scale", torch.tensor([2.0, 3.0]))
+    loss = (network.get_buffer("scale") * network(POINTS)).sum()
+    with as_it_was(network, training=False):
+        network(POINTS)
+    loss.backward()
+    with as_it_was(network):
+        network.get_buffer("scale").zero_()
+    assert network.get_buffer("scale").tolist() == [2.0, 3.0]

@@ -142,8 +142,8 @@ def _unlike(own: Mapping[str, Tensor], given: Mapping[str, Any], fitting: Iterab
 def _way_out(unlike: Iterable[str]) -> str:
     if all(_SCALES in name or name.startswith("term_units.") for name in unlike):
         return (
-            "scales that this one was trained with (scale_inputs=…, output_scale=…, scale_terms=…; --model.scale_inputs "
-            "and so on), of which False, None and False stand for none"
+            "scales that this one was trained with (scale_inputs=…, output_scale=…, scale_terms=…; --model.scale_inputs"
+            " and so on), of which False, None and False stand for none"
         )
     return "width, depth and inputs that this one was trained with (--model.width, --model.depth)"
 

@@ -181,5 +181,6 @@ def _check(numbers: _FixedNumbers, divisor: str) -> None:
         held = getattr(numbers, name)
         if not held.isfinite().all() or (name == divisor and not (held.all() and (1 / held).isfinite().all())):
             raise ConfigurationError(
-                f"{kind} has {name}={exact.tolist()}, beyond the range of {held.dtype}: state the problem in other units"
+                f"{kind} has {name}={exact.tolist()}, beyond the range of {held.dtype}: state the problem in other"
+                " units"
             )

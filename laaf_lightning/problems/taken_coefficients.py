@@ -76,7 +76,7 @@ def check_coefficients(problem: PDE, conditions: Sequence[Condition]) -> None:
     taken = {*residual_coefficients(problem)}
     for condition in conditions:
         taken |= {*asked_of(problem, condition).coefficients}
-    for name, guess in guesses.items():
+    for name in guesses:
         if name not in taken:
             raise ConfigurationError(
                 f"{kind}.coefficients() has {name!r}, which {kind}.residual does not take: write "
@@ -107,7 +107,8 @@ def _check_guess(kind: str, name: object, guess: object) -> None:
     what = f"{kind}.coefficients() has {name!r}"
     if not isinstance(name, str) or not name.isidentifier() or name in _ARGUMENTS:
         raise ConfigurationError(
-            f"{what}, which cannot be an argument beside {', '.join(_ARGUMENTS)}: name it otherwise, such as 'viscosity'"
+            f"{what}, which cannot be an argument beside {', '.join(_ARGUMENTS)}: name it otherwise, such as"
+            " 'viscosity'"
         )
     if hasattr(nn.ParameterDict, name):
         raise ConfigurationError(f"{what}, a name that torch keeps for itself: take another, such as '{name}_'")
@@ -117,7 +118,8 @@ def _check_guess(kind: str, name: object, guess: object) -> None:
         raise ConfigurationError(f"the first guess of {name!r} in {kind} is {guess}: it must be finite")
     if not _is_number(guess):
         raise ConfigurationError(
-            f"the first guess of {name!r} in {kind} is {guess!r}: it must be a finite number, or a Coefficient(guess, …)"
+            f"the first guess of {name!r} in {kind} is {guess!r}: it must be a finite number, or a Coefficient("
+            "guess, …)"
         )
 
 

@@ -63,5 +63,5 @@ def test_u_before_x_is_refused() -> None:
 def test_columns_are_looked_up_by_names_alone() -> None:
     columns = Columns({"x": torch.zeros(1, 1)}, "the operator")
     for index in (0, (slice(None), slice(0, 1)), "y"):
-        with pytest.raises(ConfigurationError, match="unknown coordinate in the operator .*: valid are x"):
+        with pytest.raises(ConfigurationError, match=r"unknown coordinate in the operator .*: valid are x"):
             columns[index]  # type: ignore[index]

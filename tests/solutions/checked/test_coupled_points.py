@@ -10,8 +10,8 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor, nn
 
-from laaf_lightning.callbacks.pointwise_weights.measured import magnitudes_at
 from laaf_lightning import MLP, PDE, PINN, CollocationDataModule, ConfigurationError, Solution
+from laaf_lightning.callbacks.pointwise_weights.measured import magnitudes_at
 from laaf_lightning.derivatives import Field
 from laaf_lightning.modules.refusals import refuse_divided_points
 from laaf_lightning.problems import Condition, Dirichlet

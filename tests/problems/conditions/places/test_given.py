@@ -48,5 +48,5 @@ def test_a_mask_that_fails_is_told_what_it_is_called_with(mask: Any, said: str) 
 def test_a_file_whose_first_line_is_all_that_it_has_is_refused(tmp_path: Path) -> None:
     for line in ("x,y", "0.5;0.5"):
         (tmp_path / "points.csv").write_text(f"{line}\n")
-        with pytest.raises(ConfigurationError, match="below its first line, .*, there is no row of numbers"):
+        with pytest.raises(ConfigurationError, match=r"below its first line, .*, there is no row of numbers"):
             draw(tmp_path / "points.csv")

@@ -16,6 +16,7 @@ from laaf_lightning.untrusted.checkpoint_files import load_content
 
 _COEFFICIENT = "coefficients."
 _OF_SLOPES = ("a", "n")
+_SCALES = "put_scale."  # of inputs, of outputs
 _SHOWN = 3
 
 
@@ -90,8 +91,9 @@ def take_state(
     if strict and (unlike := _unlike(own, given, fitting)):
         raise ConfigurationError(
             f"init_from={named!r} does not fit {kind}: it differs in {_listed(unlike)}; build the model with the "
-            "width, depth and inputs that this one was trained with (--model.width, --model.depth)"
+            f"{_way_out(unlike)}"
         )
+    other_scales = any(_SCALES in name and not tensor.equal(own[name].to(tensor)) for name, tensor in taken.items())
     try:
         module.load_state_dict(taken, strict=False)
     except RuntimeError as error:
@@ -105,6 +107,7 @@ def take_state(
         f"starts from {named}: {len(taken)} of {tensors}"
         + (f", the coefficients among them: {', '.join(learnt)}" if learnt else "")
         + (f"; left at the first guess: {', '.join(left)}" if left else "")
+        + ("; its scales of inputs and outputs hold, in the place of the model's own" if other_scales else "")
         + (f"; left out are {', and '.join(clauses)}" if clauses else "")
     )
 
@@ -134,6 +137,15 @@ def _unlike(own: Mapping[str, Tensor], given: Mapping[str, Any], fitting: Iterab
         if name not in fitting and (name in given or not may_lack(name))
     ]
     return unlike + [f"{name} (the model has none)" for name in given if name not in own and not may_lack(name)]
+
+
+def _way_out(unlike: Iterable[str]) -> str:
+    if all(_SCALES in name or name.startswith("term_units.") for name in unlike):
+        return (
+            "scales that this one was trained with (scale_inputs=…, output_scale=…, scale_terms=…; --model.scale_inputs"
+            " and so on), of which False, None and False stand for none"
+        )
+    return "width, depth and inputs that this one was trained with (--model.width, --model.depth)"
 
 
 def _shape(value: object) -> tuple[int, ...] | None:

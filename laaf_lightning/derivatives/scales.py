@@ -178,3 +178,9 @@ def _check(numbers: _FixedNumbers, divisor: str) -> None:
         if not exact.isfinite().all() or (name == divisor and not exact.all()):
             wanted = "finite and not zero" if name == divisor else "finite"
             raise ConfigurationError(f"{kind} has {name}={exact.tolist()}: all must be {wanted}")
+        held = getattr(numbers, name)
+        if not held.isfinite().all() or (name == divisor and not (held.all() and (1 / held).isfinite().all())):
+            raise ConfigurationError(
+                f"{kind} has {name}={exact.tolist()}, beyond the range of {held.dtype}: state the problem in other"
+                " units"
+            )

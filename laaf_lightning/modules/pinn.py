@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_info
 from torch import nn
@@ -14,7 +15,11 @@ from laaf_lightning.derivatives.engines import EngineName, check_engine
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.models import MLP
 from laaf_lightning.modules.optimization.optimizer import OptimizerFactory, SchedulerFactory, adam
-from laaf_lightning.modules.refusals import refuse_divided_points, warn_about_low_precision
+from laaf_lightning.modules.refusals import (
+    refuse_coarse_coordinates,
+    refuse_divided_points,
+    warn_about_low_precision,
+)
 from laaf_lightning.modules.terms.weighted import WeightedTerms
 from laaf_lightning.problems import PDE, check_problem
 from laaf_lightning.solutions.scales.inputs import ScaleInputs
@@ -169,6 +174,9 @@ class PINN(WeightedTerms):
     def on_fit_start(self) -> None:
         """Build the kernel for a long run; say how derivatives are computed; refuse or warn about what spoils them."""
         refuse_divided_points(self.solution, self.trainer)
+        refuse_coarse_coordinates(
+            self.problem, torch.promote_types(next(self.network.parameters()).dtype, torch.float32)
+        )
         if self.differentiator.hint and _steps_of(self.trainer) > LONG_RUN:
             self.solution.choose_engine(builds=True)
         rank_zero_info(self._how_derivatives_are_computed())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.strategies import FSDPStrategy, ModelParallelStrategy, Strategy
 from pytorch_lightning.utilities import rank_zero_warn
 
 from laaf_lightning.derivatives.overridden_forward import forward_of
 from laaf_lightning.errors import ConfigurationError
+from laaf_lightning.problems import PDE
 from laaf_lightning.solutions import Solution
 from laaf_lightning.solutions.checked import about_coupled_points
+
+_COARSE, _HOPELESS = 1e-4, 0.1  # of a coordinate's interval: the distance of neighbouring values
 
 
 def refuse_sharding(strategy: Strategy, module: LightningModule) -> None:
@@ -104,3 +108,28 @@ def refuse_divided_points(solution: Solution, trainer: Trainer) -> None:
             f"batch_size={size}: {told}, and minibatches would change the result: leave batch_size out "
             "(--data.batch_size null)"
         )
+
+
+def refuse_coarse_coordinates(problem: PDE, dtype: torch.dtype) -> None:
+    """Notice coordinates far from 0 beside the length of their interval, of which a dtype holds few values.
+
+    Args:
+        problem: has the box.
+        dtype: of the points.
+
+    Raises:
+        ConfigurationError: where the interval has about ten different values or fewer; from 10⁴ values on all is well,
+            and between the two there is a warning.
+    """
+    for name in problem.coordinates:
+        low, high = map(float, problem.domain[name])
+        spacing = max(abs(low), abs(high)) * torch.finfo(dtype).eps / (high - low)
+        if spacing < _COARSE:
+            continue
+        told = (
+            f"{name} in [{low!r}, {high!r}] has about {max(1, round(1 / spacing))} different values in {dtype}: take "
+            f"double precision (--trainer.precision 64-true), or measure {name} from {low!r}"
+        )
+        if spacing >= _HOPELESS:
+            raise ConfigurationError(told)
+        rank_zero_warn(told)

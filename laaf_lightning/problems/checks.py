@@ -36,6 +36,9 @@ def check_problem(problem: PDE) -> None:
     conditions = list(problem.conditions())
     check_coefficients(problem, conditions)
     names = [condition.name for condition in conditions]
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"{kind} has a condition called {name!r}: its name must be a string, 'initial'")
     if len(set(names)) < len(names):
         raise ConfigurationError(f"{kind} has the conditions [{', '.join(names)}]: each needs another name")
     if RESIDUAL in names:

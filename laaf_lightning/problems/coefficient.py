@@ -26,7 +26,7 @@ class Coefficient:
 
     Raises:
         ConfigurationError: for a guess that is not finite, or not > 0 where c is positive, a scale that is not finite
-            or not > 0, and a negative learning rate.
+            or not > 0, a negative learning rate, and `positive` that is no truth value.
 
     Example:
         >>> diffusivity = Coefficient(2e-6, scale=1e-6)
@@ -54,6 +54,8 @@ class Coefficient:
             if not math.isfinite(number):
                 raise ConfigurationError(f"Coefficient({name}={value!r}): it must be a finite number")
             object.__setattr__(self, name, number)  # NumPy's numbers and tensors are taken; frozen for its users
+        if not isinstance(self.positive, bool):
+            raise ConfigurationError(f"Coefficient(positive={self.positive!r}): it must be True or False")
         if self.scale is not None and self.scale <= 0:
             raise ConfigurationError(
                 f"Coefficient(scale={self.scale}): it must be > 0, about the size of the coefficient, or None"

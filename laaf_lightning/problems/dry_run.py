@@ -106,11 +106,20 @@ def _condition_shape(
     result = result.value if isinstance(result, Field) else result
     if not isinstance(result, Tensor):
         _refuse_condition(problem, condition, f"a {type(result).__name__}", (count,))
+    _refuse_no_numbers(result, where)
     shape = tuple(result.shape)
     prescribes = asked.places[:1] == (U,)  # a value for each point, and not what shall vanish
-    if not shape or shape[0] != count or len(shape) > 2 or (prescribes and shape != (count, 1)):
+    if not shape or shape[0] != count or len(shape) > 2 or 0 in shape or (prescribes and shape != (count, 1)):
         _refuse_condition(problem, condition, f"shape {shape}", (count,))
     return shape
+
+
+def _refuse_no_numbers(result: Tensor, where: str) -> None:
+    if not result.is_floating_point():
+        raise ConfigurationError(
+            f"{where} gives a tensor of {result.dtype}: it must be real floating-point numbers, which have a gradient; "
+            "to choose between two take torch.where(u > 0, …, …)"
+        )
 
 
 def _enough(drawn: Drawn, count: int) -> Drawn:
@@ -134,7 +143,8 @@ def _guesses(problem: PDE) -> dict[str, Tensor]:
 def _shape(problem: PDE, residual: object, count: int) -> tuple[int, int]:
     if not isinstance(residual, Tensor):
         _refuse_shape(problem, f"a {type(residual).__name__}", str(count))
-    if residual.ndim != 2 or len(residual) != count:
+    _refuse_no_numbers(residual, f"{type(problem).__name__}.residual")
+    if residual.ndim != 2 or len(residual) != count or not residual.shape[1]:
         _refuse_shape(problem, f"shape {tuple(residual.shape)}", str(count))
     return count, residual.shape[1]
 

@@ -111,3 +111,12 @@ def test_what_fits_is_taken_on_request() -> None:
 def test_what_is_no_checkpoint_is_one_sentence(source: Any, sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         init_from(pinn(), source)
+
+
+def test_scales_that_differ_are_told_and_those_that_one_lacks_are_named_with_the_way_out() -> None:
+    kelvin, large = pinn(output_scale=300.0), pinn(output_scale=1000.0)
+    assert init_from(large, kelvin).endswith("; its scales of inputs and outputs hold, in the place of the model's own")
+    assert same_function(large, kelvin)
+    assert "scales" not in init_from(pinn(output_scale=300.0), kelvin)
+    with pytest.raises(ConfigurationError, match=r"build the model with the scales that this one .* --model.scale_in"):
+        init_from(pinn(), kelvin)

@@ -174,3 +174,11 @@ def test_a_network_of_other_columns_is_refused(name: str) -> None:
     settings: Any = {name: (InputScale if name == "input_scale" else OutputScale)([0.0], [1.0])}
     with pytest.raises(ConfigurationError, match=f"{name} has 1 columns, and the network 2"):
         MLP(2, 2, width=3, depth=1, **settings)
+
+
+@pytest.mark.parametrize(("kind", "numbers"), [(InputScale, ([0.0], [1e-42])), (OutputScale, ([0.0], [1e40]))])
+def test_numbers_beyond_the_range_of_the_dtype_are_refused(kind: Any, numbers: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"beyond the range of torch.float32: state the problem in other units"
+    ):
+        kind(*numbers)

@@ -169,3 +169,10 @@ def test_the_command_line_refuses_a_scale_of_zero_in_a_sentence(capsys: pytest.C
 def test_settings_that_do_not_exist_are_refused(setting: Any) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(setting))):
         PINN(LARGE, **TINY, **setting)
+
+
+@pytest.mark.parametrize("engine", ["autograd", "taylor"])
+def test_terms_that_are_logged_by_name_leave_the_graph_of_the_loss_whole(engine: Any) -> None:
+    trainer = quiet_trainer(max_steps=2, limit_val_batches=0)
+    trainer.fit(PINN(LARGE, engine=engine, **TINY), datamodule=CollocationDataModule(LARGE, 8, 2))
+    assert {"train/mse_left", "train/mse_right"} <= set(trainer.callback_metrics)

@@ -114,7 +114,10 @@ def test_sound_descriptions_pass(problem: PDE) -> None:
             GreedySlab(INITIAL),
             r"^GreedySlab.residual takes 'viscosity', which GreedySlab.coefficients\(\) lacks: give it a first guess",
         ),
-        (Slab(INITIAL, coefficients={"u": 1.0}), r"^Slab.coefficients\(\) has 'u', which Slab.residual does not take"),
+        (
+            Slab(INITIAL, coefficients={"u": 1.0}),
+            r"^Slab.coefficients\(\) has 'u', which cannot be an argument beside x",
+        ),
         (
             Slab(INITIAL, coefficients={"speed": math.nan}),
             r"^the first guess of 'speed' in Slab is nan: it must be finite$",

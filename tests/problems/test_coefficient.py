@@ -51,6 +51,7 @@ def test_without_scale_and_sign_it_is_the_number_that_is_trained() -> None:
         ({"guess": 1.0, "scale": -2}, r"scale=-2.0\): it must be > 0"),
         ({"guess": 1.0, "scale": math.inf}, r"scale=inf\): it must be a finite number"),
         ({"guess": 1.0, "lr": -1e-3}, r"lr=-0.001\): it must be >= 0"),
+        ({"guess": 1.0, "positive": "yes"}, r"positive='yes'\): it must be True or False"),
         ({"guess": 1.0, "lr": True}, r"lr=True\): it must be a finite number"),
     ],
 )

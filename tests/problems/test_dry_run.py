@@ -131,6 +131,20 @@ def test_residual_that_is_no_table_of_points_and_equations_is_refused(residual: 
         residual_orders(Written(residual))
 
 
+@pytest.mark.parametrize(
+    ("residual", "said"),
+    [
+        (lambda x, u: u > 0, "^Written.residual gives a tensor of torch.bool: it must be real floating-point numbers"),
+        (lambda x, u: (u > 0).int(), "a tensor of torch.int32: .* torch.where"),
+        (lambda x, u: torch.complex(u.value, u.value), "a tensor of torch.complex64"),
+        (lambda x, u: u.value[:, :0], r"shape \(5, 0\)"),
+    ],
+)
+def test_residual_without_numbers_that_have_a_gradient_is_refused(residual: Callable[..., Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        residual_orders(Written(residual))
+
+
 def test_residual_that_grows_with_the_points_both_ways_is_refused() -> None:
     message = r"^Written.residual gives shapes \(5, 5\) and \(7, 7\) at N=5 and 7 points: it must return"
     with pytest.raises(ConfigurationError, match=message):

@@ -89,7 +89,6 @@ class KnownPoints:
 
 
 def _keys(points: Tensor) -> list[bytes]:
-    rows: np.ndarray[Any, Any] = np.ascontiguousarray(points.detach().numpy())
-    size = rows.dtype.itemsize * rows.shape[1]
-    raw = rows.tobytes()
+    rows: np.ndarray[Any, Any] = points.detach().contiguous().view(torch.uint8).numpy()  # of any dtype
+    size, raw = rows.shape[1], rows.tobytes()
     return [raw[start : start + size] for start in range(0, len(raw), size)]

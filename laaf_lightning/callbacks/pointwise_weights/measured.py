@@ -30,6 +30,8 @@ def magnitudes_at(trainer: Trainer, module: LightningModule, points: Tensor, chu
         ConfigurationError: if the residual has another shape, or is not finite at a point, which is named.
     """
     parts = []
+    if getattr(getattr(module, "solution", None), "couples_points", False):
+        chunk_size = len(points)  # the residual at one depends on the others
     # Gradients are on, since a residual may differentiate by its points; a chunk's graph goes with the chunk.
     with undisturbed(module, training=False, gradients=True), trainer.precision_plugin.forward_context():
         for chunk in points.split(chunk_size):

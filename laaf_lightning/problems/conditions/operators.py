@@ -23,11 +23,15 @@ class Asked(NamedTuple):
         function: the operator.
         places: of ``"x"``, ``"u"``, ``"normal"``, ``"x_partner"``, ``"u_partner"``, in order.
         coefficients: names of the coefficients that it takes by name.
+        keywords: what it calls the last of these places, where other arguments stand before them.
+        needs_normals: whether it takes normals, and has no default for places without any.
     """
 
     function: Callable[..., Any]
     places: tuple[str, ...]
     coefficients: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    needs_normals: bool = True
 
     def __call__(self, given: Mapping[str, Any], coefficients: Mapping[str, Tensor]) -> Any:
         """Call the operator.
@@ -40,7 +44,12 @@ class Asked(NamedTuple):
             Whatever it gives.
         """
         named = {name: coefficients[name] for name in self.coefficients}
-        return self.function(*[given[name] for name in self.places], **named)
+        values = [given[name] for name in self.places]
+        by_place = len(values) - len(self.keywords)
+        named |= dict(zip(self.keywords, values[by_place:], strict=True))
+        if not self.needs_normals and isinstance(values[-1], NoNormals):  # which are always the last
+            values, named = values[:-1], {name: value for name, value in named.items() if value is not values[-1]}
+        return self.function(*values[:by_place], **named)
 
 
 def asked_by(function: Callable[..., Any], coefficients: Collection[str], what: str, *, paired: bool) -> Asked:
@@ -57,7 +66,7 @@ def asked_by(function: Callable[..., Any], coefficients: Collection[str], what: 
         The operator with its arguments.
 
     Raises:
-        ConfigurationError: for an operator that takes fewer or more.
+        ConfigurationError: for an operator that takes fewer or more, or u first.
     """
     there_is = _PAIRED if paired else _SINGLE
     try:
@@ -67,7 +76,10 @@ def asked_by(function: Callable[..., Any], coefficients: Collection[str], what: 
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
     own = [each for each in parameters if each.kind in _BY_PLACE and each.name not in coefficients]
     needed = [each for each in own if each.default is each.empty or each.name == NORMAL]
-    alone = [each for each in parameters if each.kind is each.KEYWORD_ONLY and each.default is each.empty]
+    by_name = [each for each in parameters if each.kind is each.KEYWORD_ONLY]
+    if len(needed) == len(there_is) - 1:
+        needed += [each for each in by_name if each.name == NORMAL]
+    alone = [each for each in by_name if each.default is each.empty and each not in needed]
     lacking = [each.name for each in (*needed[len(there_is) :], *alone) if each.name not in coefficients]
     if lacking:
         raise ConfigurationError(
@@ -81,9 +93,18 @@ def asked_by(function: Callable[..., Any], coefficients: Collection[str], what: 
             f"the operator of {what} takes {len(needed)} arguments: it is called as {form}, of which it must take the "
             f"first {least}" + (", as its place pairs points" if paired else "")
         )
+    if needed[0].name == U and needed[1].name == X:
+        raise ConfigurationError(f"the operator of {what} takes u before x: it is called as operator(x, u, …)")
     named = {each.name for each in parameters if each.kind not in {each.VAR_KEYWORD, each.VAR_POSITIONAL}}
     taken = tuple(name for name in coefficients if takes_any or name in named)
-    return Asked(function, there_is[: len(needed)], taken)
+    in_order = [each.name for each in parameters]
+    others_before = [
+        each.name
+        for place, each in enumerate(needed)
+        if each.kind is each.KEYWORD_ONLY or in_order.index(each.name) > place
+    ]
+    has_default = len(needed) == len(there_is) and needed[-1].default is not needed[-1].empty
+    return Asked(function, there_is[: len(needed)], taken, tuple(others_before), not has_default)
 
 
 class Columns(dict[str, Tensor]):
@@ -98,7 +119,10 @@ class Columns(dict[str, Tensor]):
         super().__init__(columns)
         self._what = what
 
-    def __missing__(self, name: object) -> Tensor:
+    def __getitem__(self, name: str) -> Tensor:
+        """Look a column up, or refuse."""
+        if isinstance(name, str) and name in self:
+            return super().__getitem__(name)
         raise ConfigurationError(unknown_choice(f"coordinate in {self._what}", name, self))
 
 

@@ -21,10 +21,12 @@ class TermsByName(NetworkFields):
 
     Attributes:
         chunk_size: most residual points at a time.
+        couples_points: whether they must all be there at once.
         own_residual: what is asked in place of the equation's own residual.
     """
 
     chunk_size: int | None
+    couples_points: bool
     own_residual: Callable[[Tensor, KnownFactors | None], Tensor] | None
     _parts: LossParts
 
@@ -54,9 +56,8 @@ class TermsByName(NetworkFields):
         _ = self.engine
         factors = self._factors(batch)
         names = self.equations if equations else ()
-        return values_by_name(
-            self._parts, batch, *factors, self.chunk_size, names, records=self.own_residual is not None
-        )
+        size = len(batch.residual_points) if self.couples_points else self.chunk_size
+        return values_by_name(self._parts, batch, *factors, size, names, records=self.own_residual is not None)
 
     def residuals(
         self, batch: CollocationBatch, most: int, seed: int, weights: Tensor | None = None, *, by_name: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import AutogradField, Field
@@ -27,6 +28,7 @@ class AtOwnPoints:
     Attributes:
         problem: the problem.
         coefficients: the unknown coefficients by name, 0-dim.
+        gave_graph: whether anything that it gave can be differentiated by what is trained.
 
     Example:
         >>> import torch
@@ -46,6 +48,7 @@ class AtOwnPoints:
     ) -> None:
         self.problem, self.coefficients = problem, coefficients
         self._values, self._as_points = values, as_points
+        self.gave_graph = False
 
     def __call__(self, points: Numbers) -> Tensor:
         """Return u.
@@ -56,7 +59,7 @@ class AtOwnPoints:
         Returns:
             Shape (N, C), attached to the graph.
         """
-        return self._values(self._as_points(points))
+        return self._noted(self._as_points(points))
 
     def field(self, points: Numbers) -> Field:
         """Return u with derivatives of any order, by nested autograd.
@@ -68,8 +71,13 @@ class AtOwnPoints:
             The field, attached to the graph.
         """
         return AutogradField(
-            self._values, self._as_points(points), tuple(self.problem.coordinates), tuple(self.problem.unknowns)
+            self._noted, self._as_points(points), tuple(self.problem.coordinates), tuple(self.problem.unknowns)
         )
+
+    def _noted(self, points: Tensor) -> Tensor:
+        values = self._values(points)
+        self.gave_graph |= values.requires_grad
+        return values
 
 
 def gives_own_terms(owner: object) -> bool:
@@ -100,10 +108,17 @@ def checked_own_terms(
         Name to 0-dim tensor.
 
     Raises:
-        ConfigurationError: for what is no mapping from names to 0-dim tensors of real numbers, or a name that is taken.
+        ConfigurationError: for what is no mapping from names to 0-dim tensors of real numbers, a name that is taken, a
+            term that was cut off from u's graph, and for what u does not have.
     """
     kind = type(owner).__name__
-    terms: object = given(u, batch)
+    try:
+        terms: object = given(u, batch)
+    except (AttributeError, TypeError) as error:
+        raise ConfigurationError(
+            f"{kind}.own_terms fails, {type(error).__name__}: {error}; it is called as own_terms(u, batch), where "
+            "u(points) is u at points of your own, and u.field(points) u there with u.d('x') and u['p']"
+        ) from error
     if not isinstance(terms, Mapping):
         raise ConfigurationError(
             f"{kind}.own_terms gives {_shown(terms)}: it must give a mapping from names to 0-dim tensors, such as "
@@ -117,6 +132,11 @@ def checked_own_terms(
             raise ConfigurationError(
                 f"the own term {name!r} of {kind} is {_shown(term)}: it must be a 0-dim tensor of real numbers, such "
                 "as the .mean() or the .sum() of one"
+            )
+        if u.gave_graph and not term.requires_grad and torch.is_grad_enabled() and bool(term):
+            raise ConfigurationError(
+                f"the own term {name!r} of {kind} has no gradient, so that it would train nothing: compute it from "
+                "u(points) by torch alone, without detach(), item(), numpy() or torch.tensor()"
             )
     return dict(terms)
 

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 
 import laaf_lightning as laaf
+from laaf_lightning.callbacks.pointwise_weights.known_points import KnownPoints
 from tests.callbacks.resampling.collocation_cases import SETTINGS, LineWork, fit_line, interval_data, small_pinn
 from tests.trainers import quiet_trainer
 
@@ -221,3 +222,10 @@ def test_a_residual_that_is_not_finite_ends_the_run() -> None:
 
     with pytest.raises(laaf.ConfigurationError, match="the residual of Diverges is not finite at 12 of 12 points"):
         fit(Diverges(), laaf.PointwiseWeights())
+
+
+def test_points_of_any_dtype_are_known_again() -> None:
+    points = torch.tensor([[0.0, 1.0], [0.5, 1.0], [0.0, 1.0]])
+    for dtype in (torch.bfloat16, torch.float16, torch.float32, torch.float64):
+        known = KnownPoints(1.0, lambda: points)
+        assert known.rows(points.to(dtype)).tolist() == [0, 1, 0]

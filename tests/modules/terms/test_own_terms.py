@@ -125,3 +125,27 @@ def test_the_weight_of_an_own_term_that_does_not_exist_is_refused_with_the_first
     model = pinn_of(WithMass(), weights={"mas": 1.0})
     with pytest.raises(laaf.ConfigurationError, match=r"unknown term of PINN's loss 'mas': valid are .* mass, jerk"):
         model.loss(points_of(WithMass()))
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (lambda u: u(AT.repeat(1, 2)).mean().detach(), "the own term 'mass' of Odd has no gradient, so that it would"),
+        (
+            lambda u: torch.tensor(u(AT.repeat(1, 2)).mean().item()),
+            "has no gradient, .* by torch alone, without detach",
+        ),
+        (
+            lambda u: u.d("x").mean(),
+            r"Odd.own_terms fails, AttributeError: .* u.field\(points\) u there with u.d\('x'\)",
+        ),
+        (lambda u: u["v"].mean(), "Odd.own_terms fails, TypeError"),
+    ],
+)
+def test_terms_that_would_train_nothing_and_what_u_has_not_are_refused(own: Any, said: str) -> None:
+    class Odd(Coupled):
+        def own_terms(self, u: Any, batch: laaf.CollocationBatch) -> Mapping[str, Tensor]:
+            return {"mass": own(u), "later": torch.zeros(())}
+
+    with pytest.raises(laaf.errors.ConfigurationError, match=said):
+        pinn_of(Odd()).loss_terms(points_of(Odd()))

@@ -236,3 +236,15 @@ def test_an_operator_that_looks_for_points_in_the_field_is_told_the_new_form() -
     message = r"^the operator of the condition 'n' of Sheet fails: .*'points'.*, Condition\('n', where, operator\)"
     with pytest.raises(ConfigurationError, match=message):
         PINN(Sheet(Normal("n"), geometry=Disc()), engine="autograd")
+
+
+def test_operators_without_numbers_that_have_a_gradient_are_refused() -> None:
+    for operator, said in ((lambda x, u: u > 0, "a tensor of torch.bool"), (lambda x, u: u[:, :0], r"shape \(5, 0\)")):
+        with pytest.raises(ConfigurationError, match=rf"the operator of the condition 'rim' of Sheet gives {said}"):
+            terms(Sheet(Condition("rim", "boundary", operator)))
+
+
+def test_a_name_is_a_string() -> None:
+    for name in (None, 3, "", ["a"]):
+        with pytest.raises(ConfigurationError, match=r"^Sheet has a condition called .*: its name must be a string"):
+            terms(Sheet(Condition(name, "boundary", lambda x, u: u)))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from pytorch_lightning import Trainer
 from torch import Tensor, nn
 
 from laaf_lightning import MLP, PDE, PINN, CollocationDataModule, ConfigurationError, Solution
+from laaf_lightning.callbacks.pointwise_weights.measured import magnitudes_at
 from laaf_lightning.derivatives import Field
 from laaf_lightning.modules.refusals import refuse_divided_points
 from laaf_lightning.problems import Condition, Dirichlet
@@ -146,3 +147,16 @@ def test_a_residual_of_the_modules_own_is_looked_at_when_a_fit_starts() -> None:
     samples = CollocationDataModule(pinn.problem, num_residual=40, batch_size=10)
     with pytest.warns(UserWarning, match="depends on the others"), pytest.raises(ConfigurationError, match="batch_siz"):
         quiet_trainer(max_steps=1, limit_val_batches=0).fit(pinn, samples)
+
+
+def test_what_is_logged_and_what_weighs_points_see_them_all_at_once() -> None:
+    batch = next(iter(data().train_dataloader()))
+    pinn = coupled_pinn()
+    big = batch._replace(residual_points=torch.cat([batch.residual_points * k / 300 for k in range(300)]))
+    whole = pinn.loss_terms(big)["residual"]
+    assert pinn.solution.values_by_name(big)["residual"].item() == pytest.approx(whole.item(), rel=1e-5)
+    trainer = quiet_trainer(max_steps=1, limit_val_batches=0)
+    trainer.strategy.connect(pinn)
+    points = batch.residual_points
+    expected = pinn.residual(points).detach().abs()[:, 0].double()
+    assert torch.allclose(magnitudes_at(trainer, pinn, points, 7), expected, rtol=1e-4)

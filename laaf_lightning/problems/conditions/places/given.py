@@ -58,6 +58,8 @@ def place_refusal(where: object, argument: str, owner: str) -> str:
     """
     is_shape = isinstance(where, type) and issubclass(where, Geometry)
     hint = f" an instance, {where.__name__}(…), or" if is_shape else ""  # type: ignore[attr-defined]
+    if _has_places(where):
+        hint = " one place (several take a condition each, or a mask on the boundary),"
     return (
         f"{argument}={where!r} of {owner} must be{hint} a place: 'boundary', 'inside', a mask on the boundary, a "
         "shape, points (M, d) or a file of them, Part(…), Pair(…), Points(…), or a face, such as "
@@ -69,7 +71,8 @@ def _word_or_face(where: Any) -> Place | None:
     if isinstance(where, str) and where in _WORDS:
         return _WORDS[where]()
     if isinstance(where, (tuple, list)) and len(where) == 2 and isinstance(where[0], str) and _is_number(where[1]):
-        return OnFace(Face(where[0], where[1]))
+        position = where[1] if isinstance(where[1], (int, float)) else float(where[1])  # NumPy's numbers
+        return OnFace(Face(where[0], position))
     return None
 
 
@@ -85,10 +88,14 @@ def _shape_or_points(where: Any) -> Place | None:
 
 
 def _is_list_of_points(where: object) -> bool:
-    if not isinstance(where, (list, tuple)) or not where:
+    if not isinstance(where, (list, tuple)) or not where or _has_places(where):
         return False
     nested = all(isinstance(row, (Sequence, np.ndarray, Tensor)) and not isinstance(row, str) for row in where)
     return nested or (isinstance(where, list) and all(map(_is_number, where)))
+
+
+def _has_places(where: object) -> bool:
+    return isinstance(where, (list, tuple)) and any(isinstance(row, Geometry) or _word_or_face(row) for row in where)
 
 
 def _is_number(value: object) -> bool:

@@ -157,7 +157,14 @@ def selected(mask: Callable[[Tensor], Any], points: Tensor) -> Tensor:
     Raises:
         ConfigurationError: for anything else.
     """
-    answer, count = mask(points), len(points)
+    count = len(points)
+    try:
+        answer = mask(points)
+    except (AttributeError, TypeError, LookupError, RuntimeError, ValueError) as error:  # in the user's own words
+        raise ConfigurationError(
+            f"a mask fails at points of shape {tuple(points.shape)}, {type(error).__name__}: {error}; it is a function "
+            "of the points alone, such as lambda points: points[:, 0] < 0.5 (combine two by & and |, not by and, or)"
+        ) from error
     truth = torch.as_tensor(answer) if isinstance(answer, (Tensor, np.ndarray, list)) else None
     if truth is not None and truth.shape == (count, 1):
         truth = truth[:, 0]

@@ -131,6 +131,8 @@ def _of_text(file: Path) -> tuple[Tensor, tuple[str, ...] | None]:
     except ValueError:
         header, lines = tuple(cell.strip().strip('"') for cell in first), lines[1:]
     rows = [[float(cell) for cell in line.split(separator)] for line in lines]
+    if header and not rows:
+        raise ValueError(f"below its first line, {' '.join(header)!r}, there is no row of numbers")
     widths = {len(row) for row in rows} | ({len(header)} if header else set())
     if len(widths) != 1:
         raise ValueError(f"its rows have {' and '.join(map(str, sorted(widths)))} columns" if rows else "it is empty")

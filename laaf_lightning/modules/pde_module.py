@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pytorch_lightning.utilities import rank_zero_info
-from torch import Tensor, nn
+from torch import Tensor
 
 from laaf_lightning.derivatives import Field, KnownFactors
 from laaf_lightning.derivatives.engines import Engine
@@ -16,6 +15,7 @@ from laaf_lightning.metrics import ErrorsByColumn, RelativeL2Error
 from laaf_lightning.modules.base import AdaptiveModule
 from laaf_lightning.modules.refusals import refuse_own_forward
 from laaf_lightning.modules.solution_figures import run_facts, solution_figures, training_inputs
+from laaf_lightning.modules.state_units import take_units
 from laaf_lightning.problems import PDE, ConditionSet
 from laaf_lightning.problems.geometry import in_parts
 from laaf_lightning.solutions import Solution, first_guesses
@@ -57,7 +57,7 @@ class PDEModule(AdaptiveModule):
         )
         if units.are_there:
             self.term_units = units
-        self.register_load_state_dict_pre_hook(_take_units)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(take_units)  # type: ignore[no-untyped-call]
 
     @property
     def solution(self) -> Solution:
@@ -248,14 +248,3 @@ class PDEModule(AdaptiveModule):
             name = f"{stage}/{'relative' if is_relative else 'absolute'}_l2_{unknown}"
             self.log(name, error, prog_bar=True, sync_dist=True)
         self.errors_by_unknown.reset()
-
-
-def _take_units(module: nn.Module, state_dict: Mapping[str, Any], prefix: str, *_: object) -> None:
-    """Have the units that a whole state dict has, none if it has none; what has no network says nothing of them."""
-    assert isinstance(module, PDEModule)
-    has_units = any(key.startswith(f"{prefix}term_units.") for key in state_dict)
-    if has_units:
-        module.term_units = module._solution.units
-    elif any(key.startswith(f"{prefix}network.") for key in state_dict) and hasattr(module, "term_units"):
-        module.term_units.residual = module.term_units.conditions = None
-        del module.term_units

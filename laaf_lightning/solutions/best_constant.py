@@ -10,9 +10,11 @@ from torch import Tensor
 from laaf_lightning.derivatives import ConstantField, ConstrainedField, Field, KnownFactors, layers_of
 from laaf_lightning.derivatives.layers import between_scales
 from laaf_lightning.problems import CollocationBatch, residual_coefficients
-from laaf_lightning.solutions.loss_terms import UNWEIGHTED, SquareWeights, mean_misfit, misfits, sum_of_squares
+from laaf_lightning.solutions.loss_terms import sum_of_squares
 from laaf_lightning.solutions.solution import Solution
+from laaf_lightning.solutions.terms.misfits import mean_misfit, misfits
 from laaf_lightning.solutions.terms.own import AtOwnPoints
+from laaf_lightning.solutions.terms.parts import UNWEIGHTED, SquareWeights
 
 _CANDIDATES = 129
 

@@ -171,6 +171,19 @@ class NetworkFields:
             return None
         return self._known_factors(self.problem, ansatz, points, self._orders[INSIDE] | self._orders[AT_CONDITIONS])
 
+    def residual(self, points: Numbers, known: KnownFactors | None = None) -> Tensor:
+        """Return the equation's residual of the network.
+
+        Args:
+            points: shape (N, d), as for `as_points`.
+            known: the factors of hard conditions at the points; None computes them.
+
+        Returns:
+            Shape (N, E) for E equations, attached to the graph.
+        """
+        points = self.as_points(points)
+        return self.residual_of(self.field(points, known), points)
+
     def residual_of(self, u: Field, points: Tensor) -> Tensor:
         """Return the equation's residual of a field.
 

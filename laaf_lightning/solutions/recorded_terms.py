@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from laaf_lightning.derivatives import KnownFactors
 from laaf_lightning.problems import CollocationBatch
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
-from laaf_lightning.solutions.loss_terms import UNWEIGHTED, HowToCompute, LossParts, SquareWeights, mean_squares
+from laaf_lightning.solutions.loss_terms import mean_squares
+from laaf_lightning.solutions.terms.parts import UNWEIGHTED, HowToCompute, LossParts, SquareWeights
 
 Factors = tuple[KnownFactors | None, KnownFactors | None]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,21 +18,14 @@ from laaf_lightning.solutions.checked import found_coupled, refuse_chunks
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs
 from laaf_lightning.solutions.evaluated import Name, values_at
-from laaf_lightning.solutions.loss_terms import UNWEIGHTED, HowToCompute, LossParts, SquareWeights, mean_squares
+from laaf_lightning.solutions.loss_terms import mean_squares
 from laaf_lightning.solutions.network_checks import refuse_vanishing_derivatives
 from laaf_lightning.solutions.network_fields import AT_CONDITIONS, INSIDE
 from laaf_lightning.solutions.recorded_terms import recorded_terms
 from laaf_lightning.solutions.scales.term_units import TermUnits
 from laaf_lightning.solutions.terms.by_name import TermsByName
 from laaf_lightning.solutions.terms.own import checked_own_terms, gives_own_terms
-
-
-class OwnField(Protocol):
-    """A field of a subclass, asked for in place of `Solution.field`."""
-
-    def __call__(self, points: Tensor, known: KnownFactors | None = None, *, at_conditions: bool = False) -> Field:
-        """Return u with the derivatives that the residual, or the conditions, ask for."""
-        ...
+from laaf_lightning.solutions.terms.parts import UNWEIGHTED, HowToCompute, LossParts, OwnField, SquareWeights
 
 
 class Solution(TermsByName):
@@ -144,19 +137,6 @@ class Solution(TermsByName):
     def is_compiled(self) -> bool:
         """Whether terms run through ``torch.compile``."""
         return self._run.enabled
-
-    def residual(self, points: Numbers, known: KnownFactors | None = None) -> Tensor:
-        """Return the equation's residual of the network.
-
-        Args:
-            points: shape (N, d), as for `as_points`.
-            known: the factors of hard conditions at the points; None computes them.
-
-        Returns:
-            Shape (N, E) for E equations, attached to the graph.
-        """
-        points = self.as_points(points)
-        return self.residual_of(self.field(points, known), points)
 
     def at(self, points: Numbers, names: str | Sequence[Name]) -> dict[Name, Any]:
         """Return unknowns and partial derivatives at points, those that the equation does not ask for too.

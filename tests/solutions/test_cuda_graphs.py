@@ -18,8 +18,9 @@ from laaf_lightning.problems import PDE, Burgers
 from laaf_lightning.solutions import cuda_graphs
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs, Work
-from laaf_lightning.solutions.loss_terms import HowToCompute, mean_squares
+from laaf_lightning.solutions.loss_terms import mean_squares
 from laaf_lightning.solutions.recorded_terms import recorded_terms
+from laaf_lightning.solutions.terms.parts import HowToCompute
 from tests.modules.small import burgers_data, small_pinn
 from tests.solutions.equations import EQUATIONS, assert_same, loss_and_gradients, pinn_of, points_of
 from tests.trainers import quiet_trainer

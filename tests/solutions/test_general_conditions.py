@@ -19,8 +19,9 @@ from laaf_lightning.problems import PDE, Condition, Disc, Neumann, Pair, Part, P
 from laaf_lightning.solutions import cuda_graphs
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs, Work
-from laaf_lightning.solutions.loss_terms import HowToCompute, mean_squares
+from laaf_lightning.solutions.loss_terms import mean_squares
 from laaf_lightning.solutions.recorded_terms import recorded_terms
+from laaf_lightning.solutions.terms.parts import HowToCompute
 from tests.solutions.equations import assert_same, pinn_of
 
 Columns = Mapping[str, Tensor]

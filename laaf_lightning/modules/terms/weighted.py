@@ -14,8 +14,8 @@ from laaf_lightning.modules.terms.weights import TermWeights
 from laaf_lightning.problems import CollocationBatch
 from laaf_lightning.problems.named_terms import DATA, RESIDUAL
 from laaf_lightning.solutions import best_constant_loss
-from laaf_lightning.solutions.loss_terms import SquareWeights
 from laaf_lightning.solutions.terms.own import AtOwnPoints, checked_own_terms, gives_own_terms
+from laaf_lightning.solutions.terms.parts import SquareWeights
 from laaf_lightning.weight_schedules import WeightSchedule
 
 

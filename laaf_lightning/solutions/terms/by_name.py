@@ -9,9 +9,9 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import KnownFactors
 from laaf_lightning.problems import CollocationBatch
-from laaf_lightning.solutions.loss_terms import LossParts
 from laaf_lightning.solutions.network_fields import INSIDE, NetworkFields
 from laaf_lightning.solutions.terms.own import AtOwnPoints
+from laaf_lightning.solutions.terms.parts import LossParts
 from laaf_lightning.solutions.terms.residuals import misfits_at, residuals_at, some_of
 from laaf_lightning.solutions.terms.values import values_by_name
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import KnownFactors
 from laaf_lightning.problems import CollocationBatch
-from laaf_lightning.solutions.loss_terms import LossParts, misfits_of
+from laaf_lightning.solutions.terms.misfits import misfits_of
+from laaf_lightning.solutions.terms.parts import LossParts
 
 
 def residuals_at(parts: LossParts, points: Tensor, known: KnownFactors | None, weights: Tensor | None = None) -> Tensor:

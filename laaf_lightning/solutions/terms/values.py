@@ -9,7 +9,8 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import KnownFactors
 from laaf_lightning.problems import CollocationBatch
-from laaf_lightning.solutions.loss_terms import LossParts, mean_misfit, misfits_of
+from laaf_lightning.solutions.terms.misfits import mean_misfit, misfits_of
+from laaf_lightning.solutions.terms.parts import LossParts
 
 _POINTS_AT_A_TIME = 10_000
 

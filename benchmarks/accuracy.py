@@ -88,7 +88,10 @@ JOBS: dict[str, tuple[Rows, int | None]] = {
         None,
     ),
     "smooth": (
-        {name: ((name,), ["--model.engine", "fused"]) for name in ("kovasznay", "wave", "heat_plate", "lorenz")},
+        {
+            name: ((name,), ["--model.engine", "fused"])
+            for name in ("kovasznay", "wave", "heat_plate", "lorenz", "poisson_disc", "poisson_l")
+        },
         None,
     ),
 }

@@ -26,9 +26,9 @@ class Growth(PDE):
     def exact(self, points):
         return points.exp()
 
-class WrongColumn(Growth):
+class WrongKey(Growth):
     def residual(self, x, u):
-        return u.d("x") - x["y"]
+        return u.d("x") - {"x": 1.0}["y"]
 
 class WrongDerivative(Growth):
     def residual(self, x, u):
@@ -81,8 +81,8 @@ def line_of(text: str) -> int:
     ("arguments", "line", "function", "message", "frames"),
     [
         (
-            "--model.problem=users_growth.WrongColumn",
-            '        return u.d("x") - x["y"]',
+            "--model.problem=users_growth.WrongKey",
+            '        return u.d("x") - {"x": 1.0}["y"]',
             "residual",
             "KeyError: 'y'",
             1,
@@ -127,7 +127,7 @@ def test_the_whole_traceback_of_the_users_error_is_shown_on_request(
     users_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAAF_TRACEBACK", "1")
-    problem = "--model.problem=users_growth.WrongColumn"
+    problem = "--model.problem=users_growth.WrongKey"
     monkeypatch.setattr(sys, "argv", ["laaf", "fit", *QUIET, "--config=growth.yaml", problem])
     with pytest.raises(ValueError, match="'y'") as raised:
         cli()

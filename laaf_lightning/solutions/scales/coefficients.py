@@ -28,7 +28,7 @@ class LearntCoefficients(nn.ParameterDict):
 
     Example:
         >>> learnt = LearntCoefficients({"alpha": Coefficient(3e-6, scale=1e-6), "beta": 2.0})
-        >>> round(float(learnt["alpha"]) * 1e6, 3), [round(p.item(), 3) for p in learnt.parameters()]
+        >>> round(learnt["alpha"].item() * 1e6, 3), [round(p.item(), 3) for p in learnt.parameters()]
         (3.0, [3.0, 2.0])
     """
 

@@ -22,8 +22,9 @@ class Cooling(PDE):
     def __init__(self, guesses: Any, true: Any = None) -> None:
         self._guesses, self._true = guesses, true or {}
 
-    def residual(self, x: Mapping[str, Tensor], u: Field, **coefficients: Any) -> Tensor:  # type: ignore[override]
-        return u.d("t") + sum(coefficients.values()) * u
+    def residual(self, x: Mapping[str, Tensor], u: Field, **coefficients: Any) -> Tensor:
+        rate: Tensor = sum(coefficients.values())
+        return u.d("t") + rate * u
 
     def conditions(self) -> Sequence[Condition]:
         return [Dirichlet("start", ("t", 0.0), 1.0)]
@@ -32,7 +33,7 @@ class Cooling(PDE):
         return self._guesses  # type: ignore[no-any-return]
 
     def true_coefficients(self) -> Mapping[str, float]:
-        return self._true  # type: ignore[no-any-return]
+        return self._true
 
 
 @pytest.mark.parametrize(

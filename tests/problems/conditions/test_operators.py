@@ -12,11 +12,12 @@ import torch
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions.operators import Columns, NoNormals, asked_by
 
+COEFFICIENTS: dict[str, Any] = {"h": 1.0, "k": 2.0}
 GIVEN: dict[str, Any] = {"x": "x", "u": "u", "normal": "n", "x_partner": "xp", "u_partner": "up"}
 
 
 def call(function: Callable[..., Any], *, paired: bool = False, **changed: Any) -> Any:
-    return asked_by(function, ("h", "k"), "the condition", paired=paired)(GIVEN | changed, {"h": 1.0, "k": 2.0})
+    return asked_by(function, ("h", "k"), "the condition", paired=paired)(GIVEN | changed, COEFFICIENTS)
 
 
 def positional(x: Any, u: Any, /, h: Any, normal: Any) -> Any:

@@ -23,8 +23,8 @@ class Cooling(PDE):
         self._guesses, self._true = guesses, true or {}
 
     def residual(self, x: Mapping[str, Tensor], u: Field, **coefficients: Any) -> Tensor:
-        rates: Tensor = sum(coefficients.values())
-        return u.d("t") + rates * u
+        rate: Tensor = sum(coefficients.values())
+        return u.d("t") + rate * u
 
     def conditions(self) -> Sequence[Condition]:
         return [Dirichlet("start", ("t", 0.0), 1.0)]

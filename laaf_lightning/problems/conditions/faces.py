@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from laaf_lightning.derivatives import Field
+from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.given_numbers import Numbers, as_columns
 from laaf_lightning.problems.conditions.condition import Condition
-from laaf_lightning.problems.conditions.face_arguments import check_value
+from laaf_lightning.problems.conditions.face_arguments import check_factor, check_value
 from laaf_lightning.problems.conditions.operators import Asked, NoNormals, along_normal
 from laaf_lightning.problems.conditions.places import as_place
 
@@ -48,9 +49,19 @@ class FaceCondition(Condition):
 
         Returns:
             Shape (N, 1).
+
+        Raises:
+            ConfigurationError: if the function of the points fails, or gives something else.
         """
-        values = self.value(points) if callable(self.value) else self.value
-        return as_columns(values, points, 1, f"the value of the condition {self.name!r}")
+        what = f"the value of the condition {self.name!r}"
+        try:
+            values = self.value(points) if callable(self.value) else self.value
+        except (AttributeError, TypeError, LookupError) as error:
+            raise ConfigurationError(
+                f"{what} fails at points of shape {tuple(points.shape)}, {type(error).__name__}: {error}; it is a "
+                "function of the points alone, such as lambda points: points[:, :1]"
+            ) from error
+        return as_columns(values, points, 1, what)
 
     def _derivative(self, u: Field, normal: Mapping[str, Tensor] | None) -> Tensor:
         """Return ∂u/∂c on a face, elsewhere ∂u/∂n."""
@@ -147,6 +158,11 @@ class Robin(_AcrossCondition):
 
     of_value: float = 1.0
     of_derivative: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_factor(self.name, "of_value", self.of_value)
+        check_factor(self.name, "of_derivative", self.of_derivative)
 
     def operator(self, u: Field, partner: Field | None = None, normal: Mapping[str, Tensor] | None = None) -> Tensor:
         """Return α·u + β·∂u/∂c on a face, elsewhere α·u + β·∂u/∂n.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.problems.conditions.condition import Condition
-from laaf_lightning.problems.conditions.face_arguments import check_faces
+from laaf_lightning.problems.conditions.face_arguments import check_faces, check_order
 from laaf_lightning.problems.conditions.places import Pair
 
 
@@ -26,7 +26,7 @@ class Periodic(Condition):
         unknown: which of several unknowns it is about; None where there is only one.
 
     Raises:
-        ConfigurationError: for faces that are no pair of numbers.
+        ConfigurationError: for faces that are no pair of numbers, and an order that is no whole number ≥ 0.
     """
 
     coordinate: str
@@ -36,6 +36,7 @@ class Periodic(Condition):
 
     def __post_init__(self) -> None:
         check_faces(self.name, self.faces)
+        check_order(self.name, self.order)
         one, other = ((self.coordinate, position) for position in self.faces)
         vars(self)["_place"] = Pair(one, other)
 

@@ -119,3 +119,23 @@ def test_faces_that_are_no_pair_of_numbers_are_refused(faces: Any) -> None:
         ConfigurationError, match=r"^faces=.* of the condition 'ring' must be the two values of its coor"
     ):
         Periodic("ring", "x", faces)
+
+
+@pytest.mark.parametrize("order", [-1, 1.5, "1", True, None])
+def test_an_order_that_is_none_is_refused(order: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^order=.* of the condition 'around' must be a whole number >= 0"):
+        Periodic("around", "x", (0.0, 1.0), order=order)
+
+
+@pytest.mark.parametrize("factors", [{"of_value": "1"}, {"of_derivative": lambda points: points}, {"of_value": None}])
+def test_a_factor_that_is_no_number_is_refused_with_the_general_form(factors: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^of_.* of the condition 'side' must be a number; .* write Cond"):
+        Robin("side", ("x", 0.0), 0.0, **factors)
+
+
+def test_a_value_that_fails_is_told_what_it_is_called_with() -> None:
+    side = Dirichlet("side", ("x", 0.0), lambda points: points["x"])  # type: ignore[index]
+    with pytest.raises(
+        ConfigurationError, match=r"of the condition 'side' fails at points of shape \(3, 2\), \w+Error"
+    ):
+        side.target(torch.zeros(3, 2))

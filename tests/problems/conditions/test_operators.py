@@ -12,8 +12,8 @@ import torch
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems.conditions.operators import Columns, NoNormals, asked_by
 
-GIVEN: dict[str, Any] = {"x": "x", "u": "u", "normal": "n", "x_partner": "xp", "u_partner": "up"}
 COEFFICIENTS: dict[str, Any] = {"h": 1.0, "k": 2.0}
+GIVEN: dict[str, Any] = {"x": "x", "u": "u", "normal": "n", "x_partner": "xp", "u_partner": "up"}
 
 
 def call(function: Callable[..., Any], *, paired: bool = False, **changed: Any) -> Any:

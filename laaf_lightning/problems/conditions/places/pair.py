@@ -70,6 +70,9 @@ class Pair(Place):
         Args:
             geometry: the domain.
             what: whose place it is.
+
+        Raises:
+            ConfigurationError: for partners outside the domain, and for points that are their own partners.
         """
         self.one.check(geometry, what)
         if isinstance(self.other, Place):
@@ -77,6 +80,8 @@ class Pair(Place):
         drawn = self.draw(geometry, 5, "uniform", 0, what)
         assert drawn.partners is not None
         refuse_outside(geometry, drawn.partners, f"{what}, where it has partners,")
+        if torch.equal(drawn.points, drawn.partners):
+            raise ConfigurationError(f"{what} pairs each point with itself, which says nothing: give two places")
 
     def size(self, geometry: Geometry) -> int | None:
         """Return the number of pairs.
@@ -126,6 +131,8 @@ class Pair(Place):
         else:
             assert not isinstance(self.other, Place)
             partners = as_tensor(self.other(points), f"the partners of {what}").double()
+            if partners.shape == points.shape:  # it was tried at a few points only
+                refuse_outside(geometry, partners, f"{what}, where it has partners,")
         if partners.shape != points.shape:
             raise ConfigurationError(
                 f"{what} has partners of shape {tuple(partners.shape)} for points of shape {tuple(points.shape)}: give "

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.problems import Box, Condition, Disc, Periodic
+from laaf_lightning.problems import Box, Condition, Disc, Pair, Periodic
 
 SQUARE = Box.of({"x": (0.0, 1.0), "y": (0.0, 1.0)})
 
@@ -50,3 +50,17 @@ def test_a_file_whose_first_line_is_all_that_it_has_is_refused(tmp_path: Path) -
         (tmp_path / "points.csv").write_text(f"{line}\n")
         with pytest.raises(ConfigurationError, match=r"below its first line, .*, there is no row of numbers"):
             draw(tmp_path / "points.csv")
+
+
+def test_points_that_are_their_own_partners_are_refused() -> None:
+    for place in (Pair(("x", 0.0), ("x", 0.0)), Pair("inside", lambda points: points)):
+        with pytest.raises(
+            ConfigurationError, match=r"the condition pairs each point with itself, .*: give two places"
+        ):
+            place.check(SQUARE, "the condition")
+
+
+def test_partners_that_are_seldom_outside_are_noticed_when_they_are_drawn() -> None:
+    place = Pair(("x", 0.0), lambda points: 1 - points + (points[:, 1:] > 0.97))
+    with pytest.raises(ConfigurationError, match=r"where it has partners, has .* points outside the domain"):
+        place.draw(SQUARE, 2000, "uniform", 0, "the condition")

@@ -86,6 +86,8 @@ BATTERY: dict[str, Entry] = {
     "PreActResNet18": Entry(
         lambda: laaf.PreActResNet18(3, 1, 8, activation="tanh", scope="channel", n=3), (2, 1, 8, 8)
     ),
+    "InputScale": Entry(lambda: laaf.InputScale([1.0, 2.0], [3.0, 4.0]), (5, 2)),
+    "OutputScale": Entry(lambda: laaf.OutputScale([1.0, 2.0], [3.0, 4.0]), (5, 2)),
     "RelativeL2Error": Entry(laaf.RelativeL2Error, (2, 4)),
     "FunctionRegressor": Entry(lambda: laaf.FunctionRegressor(width=4, depth=2, scope="global", n=3), (5, 1)),
     "PINN": Entry(lambda: laaf.PINN(laaf.Burgers(), width=4, depth=2, n=3), (5, 2)),

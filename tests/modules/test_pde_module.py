@@ -10,7 +10,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures import PlaneData, RunFacts, SpaceTimeData
+from laaf_lightning.figures import PlaneData, SliceData, RunFacts, SpaceTimeData
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, Burgers, Dirichlet
 from tests.modules.small import PolynomialPINN, Reaction, burgers_data, small_pinn
@@ -124,5 +124,5 @@ def test_figure_data_names_the_problems_own_coordinates() -> None:
     assert tuple(data.coordinates) == ("x", "y")
 
 
-def test_there_are_no_figures_of_three_coordinates() -> None:
-    assert PINN(Space(), width=4, depth=1).figure_data() == {}
+def test_three_coordinates_are_drawn_on_planes() -> None:
+    assert isinstance(PINN(Space(), width=4, depth=1).figure_data()["space"], SliceData)

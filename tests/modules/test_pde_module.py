@@ -10,7 +10,7 @@ from torch import Tensor
 
 from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures import PlaneData, SliceData, RunFacts, SpaceTimeData
+from laaf_lightning.figures import PlaneData, RunFacts, SliceData, SpaceTimeData
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, Burgers, Dirichlet
 from tests.modules.small import PolynomialPINN, Reaction, burgers_data, small_pinn

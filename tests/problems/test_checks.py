@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import torch
@@ -12,48 +12,15 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems import (
     PDE,
-    Ansatz,
-    Condition,
     Dirichlet,
     Neumann,
     Periodic,
     PointData,
     Robin,
     check_problem,
-    conflicts,
 )
 from laaf_lightning.problems.conditions.faces import zero
-
-
-class Slab(PDE):
-    """A problem that the tests describe as they like."""
-
-    coordinates: ClassVar[tuple[str, ...]] = ("x", "t")
-
-    def __init__(
-        self,
-        *conditions: Condition,
-        domain: Mapping[str, tuple[float, float]] | None = None,
-        coefficients: Mapping[str, float] | None = None,
-        unknowns: tuple[str, ...] = ("u",),
-    ) -> None:
-        self._conditions, self._coefficients = conditions, dict(coefficients or {})
-        self.domain = domain or {"x": (-1.0, 2.0), "t": (0.0, 1.0)}  # type: ignore[misc]
-        self.unknowns = unknowns  # type: ignore[misc]
-
-    def residual(self, x: Mapping[str, Tensor], u: Field, speed: float | Tensor = 1.0) -> Tensor:
-        return u.d("t") + speed * u.d("x")
-
-    def conditions(self) -> Sequence[Condition]:
-        return self._conditions
-
-    def coefficients(self) -> Mapping[str, float]:
-        return self._coefficients
-
-
-class HardSlab(Slab):
-    def ansatz(self) -> Ansatz:
-        return Ansatz(zero, zero)
+from tests.problems.slab import INITIAL, HardSlab, Slab
 
 
 class GreedySlab(Slab):
@@ -64,13 +31,6 @@ class GreedySlab(Slab):
 class KeywordSlab(Slab):
     def residual(self, x: Mapping[str, Tensor], u: Field, *args: Any, **coefficients: Any) -> Tensor:
         return u.d("t")
-
-
-INITIAL = Dirichlet("initial", ("t", 0.0), zero)
-
-
-def constant(value: float) -> Any:
-    return lambda points: torch.full_like(points[:, :1], value)
 
 
 def data(points: Sequence[Sequence[float]], values: Sequence[Sequence[float]]) -> PointData:
@@ -178,89 +138,6 @@ def test_sound_descriptions_pass(problem: PDE) -> None:
 def test_descriptions_that_contradict_themselves_are_refused(problem: PDE, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         check_problem(problem)
-
-
-def test_conditions_that_meet_in_a_corner_with_other_values_are_told_with_the_corner() -> None:
-    problem = Slab(
-        Dirichlet("initial", ("t", 0.0), lambda points: points[:, :1] ** 2),
-        Dirichlet("left", ("x", -1.0), constant(1.0)),
-        Dirichlet("right", ("x", 2.0), constant(0.5)),
-    )
-    assert conflicts(problem) == [
-        "the conditions 'initial' and 'right' of Slab disagree at x=2, t=0: 4 against 0.5; a network is continuous and "
-        "meets neither near that corner"
-    ]
-
-
-def test_conflict_is_told_where_the_values_are_furthest_apart() -> None:
-    class Block(Slab):
-        coordinates = ("x", "y", "t")
-
-    problem = Block(
-        Dirichlet("initial", ("t", 0.0), lambda points: points[:, 1:2]),
-        Dirichlet("left", ("x", -1.0), zero),
-        domain={"x": (-1.0, 1.0), "y": (-1.0, 3.0), "t": (0.0, 1.0)},
-    )
-    (sentence,) = conflicts(problem)
-    assert "disagree at x=-1, y=3, t=0: 3 against 0;" in sentence
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        Dirichlet("other", ("x", -1.0), lambda points: torch.ones_like(points[:, :1]) + points[:, 1:]),
-        Dirichlet("other", ("t", 1.0), zero),  # opposite faces do not meet
-        Neumann("other", ("x", -1.0), zero),
-        Robin("other", ("x", -1.0), zero),
-        Periodic("other", "x", (-1.0, 2.0)),
-        PointData("other", torch.tensor([[-1.0, 0.0]]), torch.tensor([[0.0]])),
-        Dirichlet("other", ("x", -1.0), constant(1 + 1e-6)),
-    ],
-)
-def test_conditions_that_can_all_hold_are_no_conflict(other: Condition) -> None:
-    assert conflicts(Slab(Dirichlet("initial", ("t", 0.0), constant(1.0)), other)) == []
-
-
-def test_two_values_on_one_face_are_told() -> None:
-    problem = Slab(INITIAL, Dirichlet("again", ("t", 0.0), lambda points: points[:, :1]))
-    (sentence,) = conflicts(problem)
-    assert "'initial' and 'again' of Slab disagree at x=2, t=0: 0 against 2;" in sentence
-
-
-def test_gap_counts_relative_to_large_values() -> None:
-    large, near, far = (
-        Dirichlet(str(v), (c, 0.0), constant(v)) for c, v in (("t", 1e6), ("x", 1e6 + 1), ("x", 1e6 + 50))
-    )
-    assert conflicts(Slab(large, near)) == []
-    assert len(conflicts(Slab(large, far))) == 1
-
-
-def test_conditions_on_different_unknowns_do_not_conflict() -> None:
-    one = Dirichlet("one", ("t", 0.0), constant(1.0), unknown="v")
-    for unknown, count in (("p", 0), ("v", 1)):
-        other = Dirichlet("other", ("x", 2.0), zero, unknown=unknown)
-        assert len(conflicts(Slab(one, other, unknowns=("v", "p")))) == count
-
-
-@pytest.mark.parametrize(
-    "value", [2.0, lambda points: points[:, 0], lambda points: 2, lambda points: points.numpy()[:, 0]]
-)
-def test_values_are_compared_however_they_are_given(value: Any) -> None:
-    side = Dirichlet("side", ("x", 2.0), value)
-    for conditions in ((INITIAL, side), (side, INITIAL)):
-        assert len(conflicts(Slab(*conditions))) == 1
-
-
-def test_values_of_a_wrong_shape_are_refused_before_they_are_compared() -> None:
-    side = Dirichlet("side", ("x", 2.0), lambda points: points)
-    with pytest.raises(
-        ConfigurationError, match=r"'side' has shape \(5, 2\) at 5 points: it must be a number, or of sh"
-    ):
-        conflicts(Slab(INITIAL, side))
-
-
-def test_hard_conditions_alone_do_not_conflict() -> None:
-    assert conflicts(HardSlab()) == []
 
 
 def test_a_condition_called_as_the_equations_own_term_is_refused() -> None:

@@ -9,7 +9,6 @@ from pytorch_lightning import LightningModule
 from laaf_lightning.checkpoints.initial_weights import take_state
 from laaf_lightning.cli.checkpoint import load_checked
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.modules import PINN
 
 SETTING = "init_from"
 
@@ -57,5 +56,7 @@ def take_weights(model: LightningModule, path: str) -> str:
         ConfigurationError: for a file that is no checkpoint, if nothing fits, for a PINN's network of another shape,
             and for slopes of another n.
     """
+    from laaf_lightning.modules import PINN  # noqa: PLC0415  # which help does not wait for
+
     # A solution with a part of another's weights is neither's.
     return take_state(model, load_checked(path, SETTING), str(path), strict=isinstance(model, PINN))

@@ -15,7 +15,6 @@ from laaf_lightning.derivatives import Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.modules import PINN
 from laaf_lightning.problems import PDE, Burgers
-from laaf_lightning.solutions import cuda_graphs
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs, Work
 from laaf_lightning.solutions.loss_terms import mean_squares
@@ -26,25 +25,6 @@ from tests.solutions.equations import EQUATIONS, assert_same, loss_and_gradients
 from tests.trainers import quiet_trainer
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-
-
-@pytest.fixture
-def recordings(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
-    """Record nothing, but do the work again at every replay, in the same memory: without a GPU."""
-    recorded: list[Work] = []
-
-    def record(function: Work, device: torch.device) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
-        recorded.append(function)
-        results = tuple(result.clone() for result in function())
-
-        def replay() -> None:
-            for result, again in zip(results, function(), strict=True):
-                result.copy_(again)
-
-        return replay, results
-
-    monkeypatch.setattr(cuda_graphs, "record", record)
-    return recorded
 
 
 def computed(

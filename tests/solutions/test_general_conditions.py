@@ -16,7 +16,6 @@ from laaf_lightning.data import CollocationBatch, CollocationDataModule
 from laaf_lightning.derivatives import AutogradField, Field
 from laaf_lightning.errors import ConfigurationError
 from laaf_lightning.problems import PDE, Condition, Disc, Neumann, Pair, Part, Points, Robin
-from laaf_lightning.solutions import cuda_graphs
 from laaf_lightning.solutions.compiled_calls import Compiled
 from laaf_lightning.solutions.cuda_graphs import CudaGraphs, Work
 from laaf_lightning.solutions.loss_terms import mean_squares
@@ -137,20 +136,7 @@ def test_coefficients_that_stand_in_a_condition_alone_are_trained(engine: Any) -
     assert set(model.solution.coefficient_values()) == {"source", "emissivity"}
 
 
-def test_a_recording_reads_the_normals_of_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded: list[Work] = []
-
-    def record(function: Work, device: torch.device) -> tuple[Callable[[], None], tuple[Tensor, ...]]:
-        recorded.append(function)
-        results = tuple(result.clone() for result in function())
-
-        def replay() -> None:
-            for result, again in zip(results, function(), strict=True):
-                result.copy_(again)
-
-        return replay, results
-
-    monkeypatch.setattr(cuda_graphs, "record", record)
+def test_a_recording_reads_the_normals_of_its_batch(recordings: list[Work]) -> None:
     solution, graphs, batch = pinn_of(Plate(), engine="taylor").solution, CudaGraphs(), batch_of()
     assert batch.condition_normals is not None
     for normals in (batch.condition_normals, -batch.condition_normals):
@@ -159,7 +145,7 @@ def test_a_recording_reads_the_normals_of_its_batch(monkeypatch: pytest.MonkeyPa
         found = recorded_terms(solution._parts, solution.network, graphs, again, (None, None), how)
         for one, other in zip(found, expected, strict=True):
             assert_same(one, other)
-    assert len(recorded) == 1
+    assert len(recordings) == 1
 
 
 def test_the_best_constant_meets_the_same_conditions() -> None:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures.canvas import DIFFERENCE, add_title, finite, new_figure, symbol
+from laaf_lightning.figures.canvas import finite, new_figure, symbol
 from laaf_lightning.figures.drawable import Array, check_array
 from laaf_lightning.figures.maps import are_comparable
-from laaf_lightning.figures.scales import Scale, error_scale, solution_scale
+from laaf_lightning.figures.scales import Scale
+from laaf_lightning.figures.sections.field_and_error import field_and_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,6 +35,7 @@ class ScatteredData:
         ConfigurationError: for arrays whose shapes do not match.
 
     Example:
+        >>> import numpy as np
         >>> points = np.random.default_rng(0).random((50, 2))
         >>> u = points[:, 0] * points[:, 1]
         >>> sorted(ScatteredData(points, u, exact=u + 0.01).figures())
@@ -64,15 +64,7 @@ class ScatteredData:
             ``"field"`` (û, beside u on the same scale where it is known) and, where u is known, ``"error"``
             (|û − u|, logarithmic).
         """
-        prediction, exact = finite(self.prediction), None if self.exact is None else finite(self.exact)
-        known = {} if exact is None else {"exact": exact}
-        figures = {"field": self._draw({**known, "prediction": prediction}, "$u$", solution_scale(prediction, exact))}
-        if exact is not None:
-            error = np.abs(prediction - exact)
-            figures["error"] = self._draw({"": error}, DIFFERENCE, error_scale(error))
-        for figure in figures.values():
-            add_title(figure, self.title)
-        return figures
+        return field_and_error(self._draw, self.prediction, self.exact, self.title)
 
     def _draw(self, panels_of: Mapping[str, Array], label: str, scale: Scale) -> Figure:
         in_space, (colours, norm) = len(self.coordinates) == 3, scale

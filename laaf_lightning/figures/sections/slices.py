@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from laaf_lightning.errors import ConfigurationError
-from laaf_lightning.figures.canvas import DIFFERENCE, add_title, finite, new_figure, symbol
+from laaf_lightning.figures.canvas import new_figure, symbol
 from laaf_lightning.figures.drawable import Array, check_array
 from laaf_lightning.figures.maps import are_comparable
-from laaf_lightning.figures.scales import Scale, error_scale, solution_scale
+from laaf_lightning.figures.scales import Scale
+from laaf_lightning.figures.sections.field_and_error import field_and_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +36,7 @@ class SliceData:
         ConfigurationError: for arrays whose shapes do not match.
 
     Example:
+        >>> import numpy as np
         >>> x, y, times = np.linspace(-1, 1, 20), np.linspace(0, 1, 10), np.array([0.0, 0.5])
         >>> u = np.exp(-times)[:, None, None] * np.sin(np.pi * x) * y[:, None]
         >>> drawn = SliceData(x, y, u, [{"t": time} for time in times], exact=u + 0.01).figures()
@@ -68,15 +68,7 @@ class SliceData:
         Returns:
             ``"field"`` (û, below u where it is known) and, where u is known, ``"error"`` (|û − u|, logarithmic).
         """
-        prediction, exact = finite(self.prediction), None if self.exact is None else finite(self.exact)
-        rows = {} if exact is None else {"exact": exact}
-        figures = {"field": self._draw({**rows, "prediction": prediction}, "$u$", solution_scale(prediction, exact))}
-        if exact is not None:
-            error = np.abs(prediction - exact)
-            figures["error"] = self._draw({"": error}, DIFFERENCE, error_scale(error))
-        for figure in figures.values():
-            add_title(figure, self.title)
-        return figures
+        return field_and_error(self._draw, self.prediction, self.exact, self.title)
 
     def _draw(self, rows: Mapping[str, Array], label: str, scale: Scale) -> Figure:
         count, (colours, norm) = len(self.at), scale

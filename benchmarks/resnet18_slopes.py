@@ -199,7 +199,8 @@ def one(run: Run, factor: float, options: Any) -> dict[str, Any]:
     """Train and test one network, in a process of the pool, and keep weights that are carried on."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    for name in ("pytorch_lightning", "lightning.pytorch"):  # the second speaks where both are installed
+        logging.getLogger(name).setLevel(logging.ERROR)
     network, rates = network_of(run, factor, options)
     result = run._asdict() | fit(network, run, rates, options)
     if run.start == "scratch" and run.method == "no slopes" and run.factor in {None, 1.0}:
